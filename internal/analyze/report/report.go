@@ -1,0 +1,508 @@
+// Package report is the contract: what `audit run -o json` prints, as Go types
+// and as the JSON Schema of [SchemaJSON]. Every other format is laid out from
+// these types and from nothing else.
+//
+// Arrays are never null and are sorted by their first keys; long ones are capped
+// and stand beside their total. Times are RFC 3339 UTC. Counts of actions count
+// each IAM action once. Adding a key is no change of the contract, renaming or
+// dropping one is.
+package report
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// SchemaVersion is the version of the contract.
+const SchemaVersion = 1
+
+// Report is one audit.
+type Report struct {
+	SchemaVersion int     `json:"schemaVersion"`
+	Tool          Tool    `json:"tool"`
+	Catalog       Catalog `json:"catalog"`
+	Account       Account `json:"account"`
+	// Caller is the ARN that collected, empty if sts refused to tell.
+	Caller  string  `json:"caller"`
+	Regions Regions `json:"regions"`
+	// Calls counts the requests that collecting sent, retries included, by
+	// operation ("iam:GetRole").
+	Calls map[string]int `json:"calls"`
+	// GeneratedAt is the snapshot's time (or --as-of), not that of printing.
+	GeneratedAt time.Time `json:"generatedAt"`
+	Window      Window    `json:"window"`
+	JobsWindow  Window    `json:"jobsWindow"`
+	// Complete is false as soon as a gap of impact roles, jobs or usage exists.
+	Complete   bool        `json:"complete"`
+	Coverage   []Coverage  `json:"coverage"`
+	Gaps       []Gap       `json:"gaps"`
+	BlindSpots []BlindSpot `json:"blindSpots"`
+	Summary    Summary     `json:"summary"`
+	Roles      []Role      `json:"roles"`
+	Findings   []Finding   `json:"findings"`
+	// Drift is null: this version compares with no baseline.
+	Drift *struct{} `json:"drift"`
+}
+
+// Tool is the program that made the report.
+type Tool struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// Catalog is the list of IAM actions that grants were expanded over.
+type Catalog struct {
+	Version string `json:"version"`
+	Actions int    `json:"actions"`
+	// UnknownActions were granted by name, used or required and are in no
+	// catalogue: matched as text.
+	UnknownActions []string `json:"unknownActions"`
+}
+
+// Account is the audited account.
+type Account struct {
+	ID        string `json:"id"`
+	Partition string `json:"partition"`
+}
+
+// Regions are those read and those the account has enabled; Enabled is empty
+// when they could not be listed.
+type Regions struct {
+	Read    []string `json:"read"`
+	Enabled []string `json:"enabled"`
+}
+
+// Window is the span [from, to).
+type Window struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+// Coverage is what one source was asked for and gave. Covered is null when it
+// gave nothing.
+type Coverage struct {
+	Source       string   `json:"source"`
+	Region       string   `json:"region"`
+	EventClasses []string `json:"eventClasses"`
+	Scope        string   `json:"scope"`
+	Asked        *Window  `json:"asked"`
+	Covered      *Window  `json:"covered"`
+	// Events counts what was read: events, jobs or roles.
+	Events int `json:"events"`
+	// Described of Describable jobs were read in full.
+	Described   int  `json:"described"`
+	Describable int  `json:"describable"`
+	Complete    bool `json:"complete"`
+}
+
+// Gap is something asked for that could not be read. Impact is roles, jobs,
+// usage or detail; see package snapshot for the reasons.
+type Gap struct {
+	Source string `json:"source"`
+	Region string `json:"region"`
+	Scope  string `json:"scope"`
+	Impact string `json:"impact"`
+	Reason string `json:"reason"`
+	Detail string `json:"detail"`
+}
+
+// BlindSpot is what nothing in the account records.
+type BlindSpot struct {
+	What   string `json:"what"`
+	Reason string `json:"reason"`
+	Remedy string `json:"remedy"`
+}
+
+// Counts are numbers of distinct actions by verdict. Granted is
+// granted.effective and the sum of Used, Required, Blocked, Unused and
+// Unobservable; Missing, Foreign and Refused are of actions that are not granted.
+type Counts struct {
+	Granted      int `json:"granted"`
+	Used         int `json:"used"`
+	Required     int `json:"required"`
+	Blocked      int `json:"blocked"`
+	Unused       int `json:"unused"`
+	Unobservable int `json:"unobservable"`
+	Missing      int `json:"missing"`
+	Foreign      int `json:"foreign"`
+	Refused      int `json:"refused"`
+}
+
+// Add adds d to c.
+func (c *Counts) Add(d Counts) {
+	c.Granted += d.Granted
+	c.Used += d.Used
+	c.Required += d.Required
+	c.Blocked += d.Blocked
+	c.Unused += d.Unused
+	c.Unobservable += d.Unobservable
+	c.Missing += d.Missing
+	c.Foreign += d.Foreign
+	c.Refused += d.Refused
+}
+
+// Summary sums over the roles.
+type Summary struct {
+	Roles int `json:"roles"`
+	Jobs  int `json:"jobs"`
+	Counts
+	Findings Severities `json:"findings"`
+}
+
+// Severities counts findings.
+type Severities struct {
+	Critical int `json:"critical"`
+	High     int `json:"high"`
+	Medium   int `json:"medium"`
+	Low      int `json:"low"`
+	Info     int `json:"info"`
+}
+
+// Readiness says what may be done with a role's proposal now.
+type Readiness string
+
+// The readinesses.
+const (
+	Ready   Readiness = "ready"
+	Confirm Readiness = "confirm"
+	Blocked Readiness = "blocked"
+	Draft   Readiness = "draft"
+)
+
+// Role is one execution role, of one role id.
+type Role struct {
+	ARN  string `json:"arn"`
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Path string `json:"path"`
+	// Exists is false for a role that jobs or events name and IAM does not have.
+	Exists       bool        `json:"exists"`
+	CreatedAt    *time.Time  `json:"createdAt"`
+	LastUsedAt   *time.Time  `json:"lastUsedAt"`
+	Readiness    Readiness   `json:"readiness"`
+	ReadinessWhy []string    `json:"readinessWhy"`
+	Jobs         Jobs        `json:"jobs"`
+	Workloads    []Workload  `json:"workloads"`
+	Trust        Trust       `json:"trust"`
+	Policies     []PolicyRef `json:"policies"`
+	Layers       Layers      `json:"layers"`
+	Counts       Counts      `json:"counts"`
+	Granted      Granted     `json:"granted"`
+	Used         []Used      `json:"used"`
+	Required     []Required  `json:"required"`
+	Denied       []Denied    `json:"denied"`
+	Unused       Unseen      `json:"unused"`
+	Unobservable Unseen      `json:"unobservable"`
+	Missing      []Missing   `json:"missing"`
+	Areas        []Area      `json:"areas"`
+	Reach        Reach       `json:"reach"`
+	// Proposal is null for a role that is gone or could not be read.
+	Proposal *Proposal `json:"proposal"`
+}
+
+// Jobs are the role's training jobs in the jobs window.
+type Jobs struct {
+	Total    int            `json:"total"`
+	ByRegion map[string]int `json:"byRegion"`
+	ByStatus map[string]int `json:"byStatus"`
+	FirstAt  *time.Time     `json:"firstAt"`
+	LastAt   *time.Time     `json:"lastAt"`
+	// Names are the 20 newest.
+	Names []string `json:"names"`
+}
+
+// Workload is another user of the role.
+type Workload struct {
+	Kind   string `json:"kind"`
+	ARN    string `json:"arn"`
+	Region string `json:"region"`
+}
+
+// Trust is what the role's trust policy says.
+type Trust struct {
+	AllowsSageMaker bool `json:"allowsSageMaker"`
+	// Guard is the confused-deputy condition on SageMaker: none, sourceAccount,
+	// sourceArn, both or unknown.
+	Guard string `json:"guard"`
+	// OtherPrincipals are trusted besides sagemaker.amazonaws.com, as
+	// "Service:lambda.amazonaws.com" or "AWS:arn:aws:iam::...".
+	OtherPrincipals []string `json:"otherPrincipals"`
+}
+
+// PolicyRef names a policy of the role. Kind is managed, inline or boundary.
+type PolicyRef struct {
+	Kind    string `json:"kind"`
+	Name    string `json:"name"`
+	ARN     string `json:"arn"`
+	Version string `json:"version"`
+}
+
+// Layers says of each layer: read, notRead or none.
+type Layers struct {
+	Identity string `json:"identity"`
+	Boundary string `json:"boundary"`
+	SCP      string `json:"scp"`
+	Resource string `json:"resource"`
+}
+
+// Granted counts distinct actions. Conditional is part of Effective.
+type Granted struct {
+	Identity    int      `json:"identity"`
+	Effective   int      `json:"effective"`
+	Conditional int      `json:"conditional"`
+	Services    []string `json:"services"`
+}
+
+// Evidence points at an event, a job field or a document.
+type Evidence struct {
+	Source    string `json:"source"`
+	Region    string `json:"region,omitempty"`
+	EventID   string `json:"eventId,omitempty"`
+	EventName string `json:"eventName,omitempty"`
+	Job       string `json:"job,omitempty"`
+	Field     string `json:"field,omitempty"`
+	Text      string `json:"text,omitempty"`
+}
+
+// Verdict is what is known of an action or cell; see DESIGN's words, repeated
+// in docs/verdicts.md.
+type Verdict string
+
+// The verdicts. Used to Unobservable are of what is granted, the rest of what
+// is not.
+const (
+	VerdictUsed         Verdict = "used"
+	VerdictBlocked      Verdict = "blocked"
+	VerdictRequired     Verdict = "required"
+	VerdictUnused       Verdict = "unused"
+	VerdictUnobservable Verdict = "unobservable"
+	VerdictForeign      Verdict = "foreign"
+	VerdictMissing      Verdict = "missing"
+	VerdictRefused      Verdict = "refused"
+)
+
+// Used is an action that the role was seen to use.
+type Used struct {
+	Action string `json:"action"`
+	// Resources are capped at MaxResources; ResourcesTotal is how many there were.
+	Resources      []string   `json:"resources"`
+	ResourcesTotal int        `json:"resourcesTotal"`
+	Count          int        `json:"count"`
+	First          time.Time  `json:"first"`
+	Last           time.Time  `json:"last"`
+	Regions        []string   `json:"regions"`
+	By             []string   `json:"by"`
+	Verdict        Verdict    `json:"verdict"`
+	Evidence       []Evidence `json:"evidence"`
+}
+
+// Required is an action that the role's jobs need by their configuration.
+type Required struct {
+	Action         string     `json:"action"`
+	Area           string     `json:"area"`
+	Resources      []string   `json:"resources"`
+	ResourcesTotal int        `json:"resourcesTotal"`
+	Strength       string     `json:"strength"`
+	Confidence     string     `json:"confidence"`
+	IfMissing      string     `json:"ifMissing"`
+	Optional       bool       `json:"optional"`
+	Verdict        Verdict    `json:"verdict"`
+	Evidence       []Evidence `json:"evidence"`
+}
+
+// Denied is an action that AWS refused the role.
+type Denied struct {
+	Action         string     `json:"action"`
+	Resources      []string   `json:"resources"`
+	ResourcesTotal int        `json:"resourcesTotal"`
+	Count          int        `json:"count"`
+	Last           time.Time  `json:"last"`
+	ResolvedAt     *time.Time `json:"resolvedAt"`
+	Verdict        Verdict    `json:"verdict"`
+	// Layer is the layer that the error message names, empty where it names none.
+	Layer    string     `json:"layer"`
+	Evidence []Evidence `json:"evidence"`
+}
+
+// Unseen are the granted actions with the verdict unused or unobservable.
+type Unseen struct {
+	Count    int                      `json:"count"`
+	Services map[string]UnseenService `json:"services"`
+	// Basis says on what evidence they are unused, Reasons why they are
+	// unobservable.
+	Basis   []string `json:"basis,omitempty"`
+	Reasons []Reason `json:"reasons,omitempty"`
+}
+
+// UnseenService is one service's part. All: every action of the service has the
+// verdict, and Actions is empty; else Actions are capped at MaxActions.
+type UnseenService struct {
+	Count   int      `json:"count"`
+	All     bool     `json:"all"`
+	Actions []string `json:"actions"`
+}
+
+// Reason is a reason with the number of actions it holds for.
+type Reason struct {
+	Reason string `json:"reason"`
+	Count  int    `json:"count"`
+}
+
+// Missing is a required action that is not granted.
+type Missing struct {
+	Action    string     `json:"action"`
+	Resources []string   `json:"resources"`
+	Evidence  []Evidence `json:"evidence"`
+}
+
+// Area lays needed, granted, touched and proposed side by side.
+type Area struct {
+	Area     string `json:"area"`
+	Required []Cell `json:"required"`
+	// Granted are the patterns that today's policies grant the area's required
+	// actions on.
+	Granted []Cell `json:"granted"`
+	Touched []Cell `json:"touched"`
+	// Excess counts the granted actions of the area's services that are neither
+	// used nor required.
+	Excess   int    `json:"excess"`
+	Proposed []Cell `json:"proposed"`
+}
+
+// Cell is an action with resource patterns. Conditional: only under a condition
+// that cannot be decided offline.
+type Cell struct {
+	Action      string   `json:"action"`
+	Resources   []string `json:"resources"`
+	Conditional bool     `json:"conditional,omitempty"`
+}
+
+// Reach is the blast radius in resources that the evidence names.
+type Reach struct {
+	Buckets BucketReach `json:"buckets"`
+}
+
+// BucketReach: Granted is "all" or "named", Needed the buckets that jobs need.
+type BucketReach struct {
+	Granted string   `json:"granted"`
+	Needed  []string `json:"needed"`
+}
+
+// Proposal is the minimal policy.
+type Proposal struct {
+	Policies   []ProposedPolicy `json:"policies"`
+	Statements []Statement      `json:"statements"`
+	// Trust is a trust policy to replace today's, null for no change.
+	Trust json.RawMessage `json:"trust"`
+	// Removed are the grants that go, capped at MaxRemoved; RemovedTotal counts
+	// actions.
+	Removed      []Removed `json:"removed"`
+	RemovedTotal int       `json:"removedTotal"`
+	Confirm      []string  `json:"confirm"`
+	Notes        []string  `json:"notes"`
+	Proof        Proof     `json:"proof"`
+}
+
+// ProposedPolicy is an IAM document ready to attach inline.
+type ProposedPolicy struct {
+	Name     string          `json:"name"`
+	Document json.RawMessage `json:"document"`
+}
+
+// Statement says why a statement stands in the proposal.
+type Statement struct {
+	Sid     string   `json:"sid"`
+	Area    string   `json:"area"`
+	Because []string `json:"because"`
+}
+
+// Removed is a grant that the proposal drops: an action, or service:* for all
+// of a service's.
+type Removed struct {
+	Action   string     `json:"action"`
+	Count    int        `json:"count"`
+	Because  string     `json:"because"`
+	LastSeen *time.Time `json:"lastSeen"`
+}
+
+// Proof says what was checked of a proposal. Null: not checked.
+type Proof struct {
+	// Status is draft in this version: see Reasons.
+	Status          string   `json:"status"`
+	Reasons         []string `json:"reasons"`
+	Covers          *bool    `json:"covers"`
+	WidensNothing   *bool    `json:"widensNothing"`
+	Irredundant     *bool    `json:"irredundant"`
+	Replayed        *int     `json:"replayed"`
+	Characters      int      `json:"characters"`
+	Assumes         []string `json:"assumes"`
+	Counterexamples []string `json:"counterexamples"`
+}
+
+// Severity is how bad a finding is.
+type Severity string
+
+// The severities, worst first.
+const (
+	Critical Severity = "critical"
+	High     Severity = "high"
+	Medium   Severity = "medium"
+	Low      Severity = "low"
+	Info     Severity = "info"
+)
+
+// SeverityList holds the severities, worst first.
+var SeverityList = []Severity{Critical, High, Medium, Low, Info}
+
+// Rank gives 0 for critical to 4 for info.
+func (s Severity) Rank() int {
+	for i, t := range SeverityList {
+		if s == t {
+			return i
+		}
+	}
+	return len(SeverityList)
+}
+
+// Finding is one thing to act on. ID is stable between runs: a hash of rule,
+// role and subject, never of position.
+type Finding struct {
+	ID        string        `json:"id"`
+	Rule      string        `json:"rule"`
+	Severity  Severity      `json:"severity"`
+	Role      string        `json:"role"`
+	Subject   string        `json:"subject"`
+	Title     string        `json:"title"`
+	Detail    string        `json:"detail"`
+	Remedy    string        `json:"remedy"`
+	Evidence  []Evidence    `json:"evidence"`
+	Statement *StatementRef `json:"statement"`
+	Controls  []string      `json:"controls"`
+}
+
+// StatementRef points at a statement; Index counts from 0.
+type StatementRef struct {
+	Policy  string `json:"policy"`
+	Version string `json:"version"`
+	Sid     string `json:"sid"`
+	Index   int    `json:"index"`
+}
+
+// The caps of long arrays.
+const (
+	MaxJobNames  = 20
+	MaxResources = 50
+	MaxActions   = 200
+	MaxRemoved   = 200
+	MaxEvidence  = 5
+)
+
+// Role returns the first role with the ARN, nil if there is none.
+func (r *Report) Role(arn string) *Role {
+	for i := range r.Roles {
+		if r.Roles[i].ARN == arn {
+			return &r.Roles[i]
+		}
+	}
+	return nil
+}

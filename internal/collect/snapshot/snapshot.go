@@ -1,0 +1,266 @@
+// Package snapshot is the evidence: everything that was collected from an
+// account, before anybody judged it. Any report can be rebuilt from a snapshot
+// offline, so policies stay raw JSON, events keep CloudTrail's own names and
+// nothing is dropped that analysis may want later.
+//
+// The package imports the standard library only. Times are UTC; a zero time
+// means "not told" and is left out of the file. Slices are in the order of
+// [Snapshot.Sort], so that the same evidence gives the same bytes.
+package snapshot
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Schema names the file format and SchemaVersion its version. A reader refuses
+// any other: see [Read].
+const (
+	Schema        = "sagemaker-role-audit/snapshot"
+	SchemaVersion = 1
+)
+
+// Snapshot is one account at one moment.
+type Snapshot struct {
+	Schema        string `json:"schema"`
+	SchemaVersion int    `json:"schemaVersion"`
+	// FactsVersion is the version of the list of facts kept of an event: a
+	// fact that a later version keeps is absent here, not empty.
+	FactsVersion int `json:"factsVersion"`
+
+	// TakenAt is the only "now" that analysis and output know.
+	TakenAt time.Time `json:"takenAt"`
+	Account Account   `json:"account"`
+	// Caller is the ARN that collected (sts:GetCallerIdentity), empty if refused.
+	Caller  string  `json:"caller,omitempty"`
+	Regions Regions `json:"regions"`
+	// Asked is what the run was asked for.
+	Asked Asked `json:"asked"`
+	// Window is the time that usage was asked for, JobsWindow that of jobs.
+	Window     Window `json:"window"`
+	JobsWindow Window `json:"jobsWindow"`
+
+	// Calls counts the requests sent, by operation ("iam:GetRole"), retries included.
+	Calls    map[string]int `json:"calls"`
+	Coverage []Coverage     `json:"coverage"`
+	Gaps     []Gap          `json:"gaps"`
+
+	Policies []ManagedPolicy `json:"policies"`
+	Roles    []Role          `json:"roles"`
+	Usage    []Usage         `json:"usage"`
+	Jobs     []Job           `json:"jobs"`
+}
+
+// Account is the account that was read. ID is 12 digits; Partition is aws,
+// aws-cn or aws-us-gov. Both are empty when the caller could not be told.
+type Account struct {
+	ID        string `json:"id"`
+	Partition string `json:"partition"`
+}
+
+// Regions says where jobs and usage were read.
+type Regions struct {
+	Read []string `json:"read"`
+	// Enabled are the account's enabled regions (account:ListRegions), empty
+	// when they could not be listed: then nobody knows what Read leaves out.
+	Enabled []string `json:"enabled"`
+}
+
+// Asked is what the run was asked to read: the selectors of --role as given,
+// and the source of usage ("lookup" or "none").
+type Asked struct {
+	Roles []string `json:"roles,omitempty"`
+	Usage string   `json:"usage"`
+}
+
+// Window is a half-open span of time, [From, To).
+type Window struct {
+	From time.Time `json:"from,omitzero"`
+	To   time.Time `json:"to,omitzero"`
+}
+
+// Contains reports whether t lies in the window.
+func (w Window) Contains(t time.Time) bool { return !t.Before(w.From) && t.Before(w.To) }
+
+// Encloses reports whether v lies within w.
+func (w Window) Encloses(v Window) bool { return !v.From.Before(w.From) && !v.To.After(w.To) }
+
+// Coverage is what one source was asked for and what it gave.
+type Coverage struct {
+	// Source is one of the Source constants.
+	Source string `json:"source"`
+	// Region is empty for a global source.
+	Region string `json:"region,omitempty"`
+	// EventClasses are the CloudTrail event classes the source can show
+	// ("management", "data"); empty when the source is not of events.
+	EventClasses []string `json:"eventClasses,omitempty"`
+	// Scope says in words what part of the source is meant, e.g. "all" or
+	// "EventName=CreateTrainingJob".
+	Scope   string `json:"scope,omitempty"`
+	Asked   Window `json:"asked,omitzero"`
+	Covered Window `json:"covered,omitzero"`
+	// Items counts what was read: jobs, roles, events.
+	Items int `json:"items"`
+	// Described and Describable say how many items were read in full and how
+	// many there were, where a source gives only part of an item.
+	Described   int  `json:"described,omitempty"`
+	Describable int  `json:"describable,omitempty"`
+	Complete    bool `json:"complete"`
+}
+
+// The sources of evidence.
+const (
+	SourceIdentity     = "sts"
+	SourceRegions      = "account"
+	SourceTrainingJobs = "sagemaker"
+	SourceRoles        = "iam"
+	SourceLookup       = "cloudtrail:LookupEvents"
+)
+
+// Impact is what a gap makes unsure.
+type Impact string
+
+// The impacts. All but ImpactDetail make a run incomplete.
+const (
+	ImpactRoles  Impact = "roles"
+	ImpactJobs   Impact = "jobs"
+	ImpactUsage  Impact = "usage"
+	ImpactDetail Impact = "detail"
+)
+
+// Gap is something that was asked for and could not be read.
+type Gap struct {
+	// Source is the operation that failed, as "iam:GetRole".
+	Source string `json:"source"`
+	Region string `json:"region,omitempty"`
+	// Scope says what is missing: a role's ARN, a job, a time span.
+	Scope  string `json:"scope,omitempty"`
+	Impact Impact `json:"impact"`
+	// Reason is one of the Reason constants.
+	Reason string `json:"reason"`
+	// Detail is the error in words, free of credentials and request ids.
+	Detail string `json:"detail,omitempty"`
+}
+
+// The reasons of gaps.
+const (
+	ReasonRefused     = "refused"     // AWS denied the call
+	ReasonThrottled   = "throttled"   // throttled past all retries
+	ReasonUnavailable = "unavailable" // a server error, past all retries
+	ReasonBroken      = "broken"      // an answer that could not be understood
+	ReasonCut         = "cut"         // the connection failed
+	ReasonTimeout     = "timeout"     // --timeout was reached
+	ReasonUnsupported = "unsupported" // the endpoint does not know the operation
+	ReasonMissing     = "missing"     // named, and not there
+	ReasonShort       = "short"       // an answer that proves less than was asked
+)
+
+// Complete reports whether nothing that was asked for is missing, details apart.
+func (s *Snapshot) Complete() bool {
+	return !slices.ContainsFunc(s.Gaps, func(g Gap) bool { return g.Impact != ImpactDetail })
+}
+
+// RoleKey tells a role from one of the same name that was there before it.
+type RoleKey struct {
+	ARN string `json:"arn"`
+	// ID is AROA..., empty for a role that IAM does not know (any more).
+	ID string `json:"id,omitempty"`
+}
+
+// Role is an IAM role as IAM gives it. A role that jobs or events name and IAM
+// does not have is no Role here; analysis finds it by its absence.
+type Role struct {
+	RoleKey
+	Name      string    `json:"name"`
+	Path      string    `json:"path"`
+	CreatedAt time.Time `json:"createdAt,omitzero"`
+	// Trust is the trust policy, decoded but otherwise as AWS sent it.
+	Trust    string           `json:"trust"`
+	Inline   []InlinePolicy   `json:"inline,omitempty"`
+	Attached []AttachedPolicy `json:"attached,omitempty"`
+	// Boundary is the ARN of the permissions boundary, empty for none.
+	Boundary         string   `json:"boundary,omitempty"`
+	Tags             []Tag    `json:"tags,omitempty"`
+	InstanceProfiles []string `json:"instanceProfiles,omitempty"`
+	LastUsed         LastUsed `json:"lastUsed,omitzero"`
+	// Unread names what of this role could not be read ("inline", "attached",
+	// "boundary", "tags"); each has a gap.
+	Unread []string `json:"unread,omitempty"`
+}
+
+// InlinePolicy is a policy embedded in a role; Document is its decoded text.
+type InlinePolicy struct {
+	Name     string `json:"name"`
+	Document string `json:"document"`
+}
+
+// AttachedPolicy names a managed policy, found in [Snapshot.Policies].
+type AttachedPolicy struct {
+	Name string `json:"name"`
+	ARN  string `json:"arn"`
+}
+
+// Tag is a tag of a role.
+type Tag struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// LastUsed is RoleLastUsed of IAM (400 days, any service, denied calls included).
+type LastUsed struct {
+	At     time.Time `json:"at,omitzero"`
+	Region string    `json:"region,omitempty"`
+}
+
+// ManagedPolicy is a managed policy in its default version. Document is its
+// decoded text.
+type ManagedPolicy struct {
+	ARN       string    `json:"arn"`
+	Name      string    `json:"name"`
+	Version   string    `json:"version"`
+	Document  string    `json:"document"`
+	UpdatedAt time.Time `json:"updatedAt,omitzero"`
+}
+
+// Usage is a group of calls that are alike in every fact that was kept.
+type Usage struct {
+	UseKey
+	Count int       `json:"count"`
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
+	// FirstEventID and LastEventID are CloudTrail's eventIDs of those two calls.
+	FirstEventID string `json:"firstEventId,omitempty"`
+	LastEventID  string `json:"lastEventId,omitempty"`
+	// Source is where the calls were read (SourceLookup).
+	Source string `json:"source"`
+}
+
+// Sort puts every list into the one order that files and reports have.
+func (s *Snapshot) Sort() {
+	slices.Sort(s.Regions.Read)
+	slices.Sort(s.Regions.Enabled)
+	slices.Sort(s.Asked.Roles)
+	slices.SortFunc(s.Coverage, func(a, b Coverage) int {
+		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Region, b.Region), cmp.Compare(a.Scope, b.Scope),
+			a.Asked.From.Compare(b.Asked.From))
+	})
+	slices.SortFunc(s.Gaps, func(a, b Gap) int {
+		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Region, b.Region), cmp.Compare(a.Scope, b.Scope),
+			cmp.Compare(a.Impact, b.Impact), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Detail, b.Detail))
+	})
+	slices.SortFunc(s.Policies, func(a, b ManagedPolicy) int { return cmp.Compare(a.ARN, b.ARN) })
+	slices.SortFunc(s.Roles, func(a, b Role) int { return cmp.Or(cmp.Compare(a.ARN, b.ARN), cmp.Compare(a.ID, b.ID)) })
+	for i := range s.Roles {
+		r := &s.Roles[i]
+		slices.SortFunc(r.Inline, func(a, b InlinePolicy) int { return cmp.Compare(a.Name, b.Name) })
+		slices.SortFunc(r.Attached, func(a, b AttachedPolicy) int { return cmp.Compare(a.ARN, b.ARN) })
+		slices.SortFunc(r.Tags, func(a, b Tag) int { return cmp.Compare(a.Key, b.Key) })
+		slices.Sort(r.InstanceProfiles)
+		slices.Sort(r.Unread)
+	}
+	slices.SortFunc(s.Usage, func(a, b Usage) int {
+		return cmp.Or(a.UseKey.Compare(b.UseKey), cmp.Compare(a.Source, b.Source))
+	})
+	slices.SortFunc(s.Jobs, CompareJobs)
+}
