@@ -1,0 +1,176 @@
+package naive
+
+import "strings"
+
+// A pattern is a list of these: a character that stands for itself, "*", "?", or the hole that a variable of unknown
+// value leaves, into which any text fits.
+type token struct {
+	kind rune // 'c', '*', '?' or 'u'
+	char rune
+}
+
+// Glob reports whether text fits pattern, where * is any run of characters and ? any one.
+func Glob(pattern, text string) bool { return fits(literal(pattern, true), text) }
+
+// MatchAction decides one entry of Action or NotAction.
+//
+// Rule 1: the service prefix and the name are case-insensitive; * and ? work in the name; "*" alone is every action.
+// AWS: reference_policies_elements_action.
+// Rule 2: a wildcard in the service part is no valid action, and names none. AWS: reference_policies_elements_action.
+func MatchAction(pattern, action string) bool {
+	if pattern == "*" {
+		return true
+	}
+	patternService, patternName, ok := strings.Cut(strings.ToLower(pattern), ":")
+	service, name, _ := strings.Cut(strings.ToLower(action), ":")
+	return ok && patternService == service && Glob(patternName, name)
+}
+
+// matchResource decides one entry of Resource or NotResource.
+//
+// Rule 3: resources are compared case-sensitively. AWS: reference_policies_elements_resource.
+// Rule 4: an ARN has six parts, of which the last keeps its colons; wildcards work within each part.
+// AWS: reference_policies_elements_resource, reference-arns.
+// Rule 5: a final * "can expand to match beyond the colon boundaries". AWS: reference_policies_elements_resource.
+// Rule 6: that any other * crosses a colon is not documented: Unknown.
+// Rule 7: an action without resource types is requested on "*". That an ARN pattern covers it is not documented either,
+// though AWS's own examples have it (s3:ListAllMyBuckets on arn:aws:s3:::*). AWS: reference_policies_elements_condition_operators.
+// Rule 8: an entry with a variable that has no value matches nothing. AWS: reference_policies_variables (no value).
+func (c *Case) matchResource(pattern string, variables bool) Truth {
+	tokens, hole, empty := c.expand(pattern, true, variables, 5)
+	switch {
+	case empty:
+		return False
+	case pattern == "*":
+		return True
+	case c.Resource == "*":
+		return Unknown
+	case !fits(tokens, c.Resource):
+		if !hole && shortened(tokens, c.Resource) {
+			return Unknown
+		}
+		return False
+	case hole || !fitsByPart(tokens, c.Resource):
+		return Unknown
+	}
+	return True
+}
+
+// fitsByPart is the reading of an ARN pattern part by part; parts that are missing after a final * match everything.
+func fitsByPart(tokens []token, arn string) bool {
+	patterns, parts := splitTokens(tokens), strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 {
+		return fits(tokens, arn)
+	}
+	if len(patterns) < 6 && tokens[len(tokens)-1].kind != '*' {
+		return false
+	}
+	for i, pattern := range patterns {
+		if !fits(pattern, parts[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// shortened: the parts that a pattern has fit, and it ends early without a *. AWS's pages say nothing of it.
+func shortened(tokens []token, arn string) bool {
+	patterns, parts := splitTokens(tokens), strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 || len(patterns) >= 6 {
+		return false
+	}
+	for i, pattern := range patterns {
+		if !fits(pattern, parts[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// splitTokens cuts a pattern at its first five colons.
+func splitTokens(tokens []token) [][]token {
+	parts := [][]token{nil}
+	for _, t := range tokens {
+		if t.kind == 'c' && t.char == ':' && len(parts) < 6 {
+			parts = append(parts, nil)
+			continue
+		}
+		parts[len(parts)-1] = append(parts[len(parts)-1], t)
+	}
+	return parts
+}
+
+// fits fills the usual table: row i, column j says whether the first i tokens fit the first j characters.
+func fits(tokens []token, text string) bool {
+	chars := []rune(text)
+	row := make([]bool, len(chars)+1)
+	row[0] = true
+	for _, t := range tokens {
+		next := make([]bool, len(chars)+1)
+		for j := range next {
+			switch t.kind {
+			case '*', 'u':
+				next[j] = row[j] || j > 0 && next[j-1]
+			case '?':
+				next[j] = j > 0 && row[j-1]
+			default:
+				next[j] = j > 0 && row[j-1] && chars[j-1] == t.char
+			}
+		}
+		row = next
+	}
+	return row[len(chars)]
+}
+
+// expand turns the text of a policy into tokens.
+//
+// Rule 9: ${key} stands for the value of the key, ${key, 'default'} for the default where the key has none; ${*}, ${?}
+// and ${$} are those characters themselves. AWS: reference_policies_variables.
+// Rule 10: a key with several values cannot be a variable. AWS: reference_policies_condition-single-vs-multi-valued-context-keys.
+// Rule 11: in Resource a variable works only after the fifth colon. AWS: reference_policies_variables.
+//
+// hole: some variable's value is not known. empty: some variable has no value and no default.
+func (c *Case) expand(text string, wildcards, variables bool, fromColon int) (tokens []token, hole, empty bool) {
+	colons := 0
+	for text != "" {
+		if variables && colons >= fromColon && strings.HasPrefix(text, "${") && strings.Contains(text, "}") {
+			variable, rest, _ := strings.Cut(text[2:], "}")
+			text = rest
+			if variable == "*" || variable == "?" || variable == "$" {
+				tokens = append(tokens, literal(variable, false)...)
+				continue
+			}
+			key, fallback, hasFallback := strings.Cut(variable, ",")
+			found, known := c.lookup(strings.TrimSpace(key))
+			switch {
+			case !known:
+				tokens, hole = append(tokens, token{kind: 'u'}), true
+			case len(found) == 1:
+				tokens = append(tokens, literal(found[0], false)...)
+			case hasFallback:
+				tokens = append(tokens, literal(strings.Trim(strings.TrimSpace(fallback), "'"), false)...)
+			default:
+				empty = true
+			}
+			continue
+		}
+		char := []rune(text)[0]
+		if char == ':' {
+			colons++
+		}
+		tokens = append(tokens, literal(string(char), wildcards)...)
+		text = text[len(string(char)):]
+	}
+	return tokens, hole, empty
+}
+
+func literal(text string, wildcards bool) (tokens []token) {
+	for _, char := range text {
+		if wildcards && (char == '*' || char == '?') {
+			tokens = append(tokens, token{kind: char})
+		} else {
+			tokens = append(tokens, token{kind: 'c', char: char})
+		}
+	}
+	return tokens
+}
