@@ -118,6 +118,9 @@ const (
 	SourceLookup       = "cloudtrail:LookupEvents"
 )
 
+// ScopeAll is the scope of a source that was read whole.
+const ScopeAll = "all"
+
 // Impact is what a gap makes unsure.
 type Impact string
 
