@@ -1,0 +1,58 @@
+package awssim
+
+import (
+	"maps"
+	"slices"
+)
+
+// operation is one thing the server can do: how it is called and what answers it.
+type operation struct {
+	service  string
+	name     string
+	protocol protocol
+	regional bool // a region that is not enabled refuses it
+	// public operations need no permission (AWS: API_GetCallerIdentity).
+	public bool
+	// resource gives the ARN an IAM policy would have to allow, "*" where the operation has no resource type.
+	resource func(*call) string
+	serve    func(*call) (any, error)
+}
+
+// action is the IAM action of the operation, which is also the name of the operation in faults and counts.
+func (o *operation) action() string { return o.service + ":" + o.name }
+
+func anyResource(*call) string { return "*" }
+
+// operations are the read list: whatever is not in it is a violation.
+var operations = byAction(
+	operation{service: "sts", name: "GetCallerIdentity", protocol: query, public: true, resource: anyResource, serve: getCallerIdentity},
+
+	operation{service: "account", name: "ListRegions", protocol: restJSON, resource: accountResource, serve: listRegions},
+
+	operation{service: "iam", name: "GetAccountAuthorizationDetails", protocol: query, resource: anyResource, serve: getAccountAuthorizationDetails},
+	operation{service: "iam", name: "GetRole", protocol: query, resource: roleResource, serve: getRole},
+	operation{service: "iam", name: "ListRoles", protocol: query, resource: rolesResource, serve: listRoles},
+	operation{service: "iam", name: "ListAttachedRolePolicies", protocol: query, resource: roleResource, serve: listAttachedRolePolicies},
+	operation{service: "iam", name: "ListRolePolicies", protocol: query, resource: roleResource, serve: listRolePolicies},
+	operation{service: "iam", name: "GetRolePolicy", protocol: query, resource: roleResource, serve: getRolePolicy},
+	operation{service: "iam", name: "ListRoleTags", protocol: query, resource: roleResource, serve: listRoleTags},
+	operation{service: "iam", name: "GetPolicy", protocol: query, resource: policyResource, serve: getPolicy},
+	operation{service: "iam", name: "GetPolicyVersion", protocol: query, resource: policyResource, serve: getPolicyVersion},
+
+	operation{service: "sagemaker", name: "Search", protocol: json11, regional: true, resource: anyResource, serve: search},
+	operation{service: "sagemaker", name: "ListTrainingJobs", protocol: json11, regional: true, resource: anyResource, serve: listTrainingJobs},
+	operation{service: "sagemaker", name: "DescribeTrainingJob", protocol: json11, regional: true, resource: trainingJobResource, serve: describeTrainingJob},
+
+	operation{service: "cloudtrail", name: "LookupEvents", protocol: json11, regional: true, resource: anyResource, serve: lookupEvents},
+)
+
+func byAction(all ...operation) map[string]*operation {
+	byAction := make(map[string]*operation, len(all))
+	for i := range all {
+		byAction[all[i].action()] = &all[i]
+	}
+	return byAction
+}
+
+// Operations lists the read operations the server answers, as IAM actions, sorted.
+func Operations() []string { return slices.Sorted(maps.Keys(operations)) }
