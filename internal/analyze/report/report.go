@@ -115,7 +115,9 @@ type BlindSpot struct {
 
 // Counts are numbers of distinct actions by verdict. Granted is
 // granted.effective and the sum of Used, Required, Blocked, Unused and
-// Unobservable; Missing, Foreign and Refused are of actions that are not granted.
+// Unobservable. Missing, Foreign and Refused stand beside that sum: they count
+// the actions with at least one such resource; Missing leaves out what is
+// documented as optional.
 type Counts struct {
 	Granted      int `json:"granted"`
 	Used         int `json:"used"`
@@ -279,6 +281,9 @@ const (
 	VerdictForeign      Verdict = "foreign"
 	VerdictMissing      Verdict = "missing"
 	VerdictRefused      Verdict = "refused"
+	// VerdictContradicted: a completed job did without it, so the rule that says
+	// it is needed is wrong for that job, or another policy grants it.
+	VerdictContradicted Verdict = "contradicted"
 )
 
 // Used is an action that the role was seen to use.
