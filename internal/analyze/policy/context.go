@@ -1,0 +1,123 @@
+package policy
+
+import (
+	"maps"
+	"strings"
+)
+
+// Context is what is known of a request's context: each condition key is present with
+// its values, known to be absent, or unknown. Key names are case-insensitive (AWS:
+// reference_policies_elements_condition). A Context is a value: With and its like
+// return a changed copy. The zero Context knows nothing.
+type Context struct {
+	entries map[string]entry // by key in lower case
+	closed  bool             // keys without an entry are absent, not unknown
+
+	// tagsKnown: an aws:PrincipalTag/ key without an entry is absent.
+	tagsKnown bool
+}
+
+type entry struct {
+	values   []string
+	presence presence
+}
+
+type presence uint8
+
+const (
+	unknown presence = iota
+	absent
+	present
+)
+
+// ClosedContext is a context in which every key not given is absent, as in a
+// simulation that states the whole request.
+func ClosedContext(values map[string][]string) Context { return newContext(values, true) }
+
+// OpenContext is a context in which every key not given is unknown, as in an audit.
+func OpenContext(values map[string][]string) Context { return newContext(values, false) }
+
+func newContext(values map[string][]string, closed bool) Context {
+	c := Context{entries: make(map[string]entry, len(values)), closed: closed}
+	for key, v := range values {
+		c.entries[strings.ToLower(key)] = entry{v, present}
+	}
+	return c
+}
+
+// With is c with key present; several values make it a multivalued key.
+func (c Context) With(key string, values ...string) Context {
+	return c.set(key, entry{values, present})
+}
+
+// Without is c with key known to be absent.
+func (c Context) Without(keys ...string) Context {
+	for _, key := range keys {
+		c = c.set(key, entry{presence: absent})
+	}
+	return c
+}
+
+// Unknown is c with nothing known of the keys.
+func (c Context) Unknown(keys ...string) Context {
+	for _, key := range keys {
+		c = c.set(key, entry{presence: unknown})
+	}
+	return c
+}
+
+func (c Context) set(key string, e entry) Context {
+	entries := maps.Clone(c.entries)
+	if entries == nil {
+		entries = map[string]entry{}
+	}
+	entries[strings.ToLower(key)] = e
+	c.entries = entries
+	return c
+}
+
+// Merge is c with every key that other states taken from other.
+func (c Context) Merge(other Context) Context {
+	entries := maps.Clone(c.entries)
+	if entries == nil {
+		entries = map[string]entry{}
+	}
+	maps.Copy(entries, other.entries)
+	c.entries = entries
+	c.tagsKnown = c.tagsKnown || other.tagsKnown
+	return c
+}
+
+// environment is what the evaluation of one request looks things up in: the context,
+// then what follows from the principal and the resource.
+type environment struct {
+	request Request
+	context *Context
+	notes   []note // questions left open while evaluating, when asked for
+	noting  bool
+}
+
+// note is a question left open about a condition key or a resource.
+type note struct{ key, reason string }
+
+func (e *environment) note(key, reason string) {
+	if e.noting {
+		e.notes = append(e.notes, note{key, reason})
+	}
+}
+
+// lookup takes the key in lower case.
+func (e *environment) lookup(key string) ([]string, presence) {
+	if v, ok := e.context.entries[key]; ok {
+		return v.values, v.presence
+	}
+	if value, p := e.request.derive(key); p == present {
+		return []string{value}, present
+	} else if p == absent {
+		return nil, absent
+	}
+	if e.context.closed || e.context.tagsKnown && strings.HasPrefix(key, principalTag) {
+		return nil, absent
+	}
+	return nil, unknown
+}

@@ -1,0 +1,108 @@
+package policy
+
+// Effect is the Effect of a statement, spelled as IAM spells it.
+type Effect string
+
+// The two effects; they are case-sensitive (AWS: reference_policies_elements_effect).
+const (
+	Allow Effect = "Allow"
+	Deny  Effect = "Deny"
+)
+
+// The two versions of the policy language. Variables exist under Version2012 only;
+// a document without a Version has Version2008 (AWS: reference_policies_elements_version).
+const (
+	Version2012 = "2012-10-17"
+	Version2008 = "2008-10-17"
+)
+
+// Document is a parsed policy document. It never changes after Parse or Build.
+type Document struct {
+	version    string // "" when the document states none
+	id         string
+	statements []*Statement
+}
+
+// Version is the version of the policy language that the document states, "" for none.
+func (d *Document) Version() string { return d.version }
+
+// ID is the document's Id element, "" for none.
+func (d *Document) ID() string { return d.id }
+
+// Statements are the document's statements in its own order. They are shared: do
+// not change them.
+func (d *Document) Statements() []*Statement { return d.statements }
+
+// Statement is one statement of a document. Its fields are for reading only.
+type Statement struct {
+	Index  int // position in the document, from 0
+	Sid    string
+	Effect Effect
+
+	Actions   []string // of Action, or of NotAction when NotAction is set; as written
+	NotAction bool
+
+	Resources   []string // of Resource, or of NotResource; nil when the statement names none
+	NotResource bool
+
+	Principals   []PrincipalSet // nil when the statement names none
+	NotPrincipal bool
+
+	Conditions []Condition
+
+	actions   []actionPattern
+	resources []resourcePattern
+}
+
+// PrincipalSet is one entry of a Principal element. The bare "*" is {Type: "*", Values: ["*"]}.
+type PrincipalSet struct {
+	Type   string // AWS, Service, Federated, CanonicalUser or "*"
+	Values []string
+}
+
+// Condition is one (operator, key) pair of a Condition block with all its values.
+type Condition struct {
+	Operator string // as written, such as ForAnyValue:StringLikeIfExists
+	Key      string // as written; compared without regard to case
+	Values   []Value
+
+	op operator
+	// key is Key in lower case.
+	key string
+	// values are Values made ready for the operator.
+	values []operand
+}
+
+// Value is a condition value: a JSON string, or a number or boolean kept in its JSON spelling.
+type Value struct {
+	Text   string
+	Quoted bool // written as a JSON string
+}
+
+// Strings are the texts of the condition's values, in the document's order.
+func (c *Condition) Strings() []string {
+	texts := make([]string, len(c.Values))
+	for i, v := range c.Values {
+		texts[i] = v.Text
+	}
+	return texts
+}
+
+// Unconditional reports whether the statement has no Condition.
+func (s *Statement) Unconditional() bool { return len(s.Conditions) == 0 }
+
+// compile makes the statement ready for matching.
+func (s *Statement) compile(version string) {
+	variables := version == Version2012
+	s.actions = make([]actionPattern, len(s.Actions))
+	for i, a := range s.Actions {
+		s.actions[i] = parseActionPattern(a)
+	}
+	s.resources = make([]resourcePattern, len(s.Resources))
+	for i, r := range s.Resources {
+		s.resources[i] = parseResourcePattern(r, variables)
+	}
+	for i := range s.Conditions {
+		s.Conditions[i].compile(variables)
+	}
+}

@@ -1,0 +1,375 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+)
+
+// resourcePattern is one entry of Resource or NotResource.
+//
+// Resources are case-sensitive. An ARN has six parts; the sixth keeps its colons.
+// Variables count in the sixth only, after the fifth colon (AWS:
+// reference_policies_variables). AWS: reference_policies_elements_resource.
+type resourcePattern struct {
+	text template
+	all  bool // * alone
+}
+
+const arnParts = 6
+
+func parseResourcePattern(text string, variables bool) resourcePattern {
+	p := resourcePattern{all: text != "" && strings.Trim(text, "*") == ""}
+	from := -1
+	if variables {
+		from = afterColon(text, arnParts-1)
+	}
+	p.text = parseTemplate(text, true, from)
+	return p
+}
+
+// afterColon is the offset after the nth colon of text, -1 if there are fewer.
+func afterColon(text string, n int) int {
+	at := 0
+	for ; n > 0; n-- {
+		i := strings.IndexByte(text[at:], ':')
+		if i < 0 {
+			return -1
+		}
+		at += i + 1
+	}
+	return at
+}
+
+// reach says by which reading of its wildcards a pattern matches a resource.
+type reach uint8
+
+const (
+	// reachNone: by none.
+	reachNone reach = iota
+	// reachUndecided: only with some value of a variable that is not known.
+	reachUndecided
+	// reachUnstated: only if things hold that AWS does not document: a * inside a
+	// segment matching a colon, a wildcard in the service segment, a short ARN
+	// whose missing segments match everything.
+	reachUnstated
+	// reachCrossing: with a * at the end of a segment matching beyond the colon, as
+	// AWS documents that it "can".
+	reachCrossing
+	// reachStrict: segment by segment. A * that ends the pattern takes all that
+	// follows, as in arn:aws:s3:*.
+	reachStrict
+)
+
+// match is the reach of p over a resource; short says that missing segments at the
+// end may stand for everything, which identity policies and boundaries are said to do.
+func match(p []symbol, resource string, short bool) reach {
+	n := segments(p)
+	if !matches(p, resource) {
+		if short && n < arnParts && endsSegment(p) && isPrefixARN(p, n, resource) {
+			return reachUnstated
+		}
+		return reachNone
+	}
+	switch {
+	case onlyStars(p):
+		return reachStrict
+	case wildService(p):
+		return reachUnstated
+	case matchSegments(p, n, resource):
+		return reachStrict
+	case matchCrossing(p, resource):
+		return reachCrossing
+	}
+	return reachUnstated
+}
+
+func onlyStars(p []symbol) bool {
+	for _, sym := range p {
+		if sym != anyRun {
+			return false
+		}
+	}
+	return len(p) > 0
+}
+
+// segments is the number of segments of p, at most six.
+func segments(p []symbol) int {
+	n := 1
+	for _, sym := range p {
+		if sym == ':' {
+			if n++; n == arnParts {
+				break
+			}
+		}
+	}
+	return n
+}
+
+// segment cuts the first segment off p.
+func cutSegment(p []symbol) (first, rest []symbol) {
+	for i, sym := range p {
+		if sym == ':' {
+			return p[:i], p[i+1:]
+		}
+	}
+	return p, nil
+}
+
+// wildService reports a pattern that does not spell its service out: no wildcard may
+// stand in the service segment.
+func wildService(p []symbol) bool {
+	const service = 2 // arn:partition:service
+	for i := range arnParts {
+		first, rest := cutSegment(p)
+		if i != 1 && slices.ContainsFunc(first, func(sym symbol) bool { return sym >= anyRun }) {
+			return true
+		}
+		if i == service {
+			return false
+		}
+		p = rest
+	}
+	return true
+}
+
+func endsSegment(p []symbol) bool { return len(p) > 0 && p[len(p)-1] != ':' }
+
+// isPrefixARN reports whether p, which has n segments, matches the first n of the resource's.
+func isPrefixARN(p []symbol, n int, resource string) bool {
+	end := afterColon(resource, n)
+	return end >= 0 && matchSegments(p, n, resource[:end-1])
+}
+
+// matchSegments matches p, which has n segments, segment by segment; the last takes
+// the rest of the resource.
+func matchSegments(p []symbol, n int, resource string) bool {
+	for ; n > 1; n-- {
+		first, rest := cutSegment(p)
+		head, tail, ok := strings.Cut(resource, ":")
+		if !ok || !matches(first, head) {
+			return false
+		}
+		p, resource = rest, tail
+	}
+	if n < arnParts && len(p) > 0 && p[len(p)-1] == anyRun {
+		resource, _, _ = strings.Cut(resource, ":")
+	} else if n < arnParts && strings.Contains(resource, ":") {
+		return false
+	}
+	return matches(p, resource)
+}
+
+// matchCrossing lets a * at the end of a segment match colons, and no other wildcard
+// before the sixth segment.
+func matchCrossing(p []symbol, resource string) bool {
+	last := len(p) // where the sixth segment begins
+	for i, colons := 0, 0; i < len(p); i++ {
+		if p[i] == ':' {
+			if colons++; colons == arnParts-1 {
+				last = i + 1
+				break
+			}
+		}
+	}
+	// here[i]: p[:i] matches what of the resource was read so far.
+	here := make([]bool, len(p)+1)
+	next := make([]bool, len(p)+1)
+	here[0] = true
+	skip := func(set []bool) {
+		for i, sym := range p {
+			if set[i] && isRun(sym) {
+				set[i+1] = true
+			}
+		}
+	}
+	skip(here)
+	for _, r := range resource {
+		clear(next)
+		for i, sym := range p {
+			if !here[i] {
+				continue
+			}
+			switch {
+			case isRun(sym):
+				crosses := i >= last || i+1 == len(p) || p[i+1] == ':'
+				next[i] = next[i] || r != ':' || crosses
+			case sym == anyOne:
+				next[i+1] = next[i+1] || r != ':' || i >= last
+			case literal(p[i:], r):
+				next[i+runeLen(p[i:])] = true
+			}
+		}
+		skip(next)
+		here, next = next, here
+	}
+	return here[len(p)]
+}
+
+// literal reports whether p begins with the character r.
+func literal(p []symbol, r rune) bool {
+	text := string(r)
+	if len(p) < len(text) {
+		return false
+	}
+	for i := range len(text) {
+		if p[i] != symbol(text[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// matchResource matches one entry against the request's resource. short: see match.
+func (p *resourcePattern) match(env *environment, short bool) reach {
+	if p.all {
+		return reachStrict
+	}
+	symbols, ok := p.text.resolve(env)
+	if !ok {
+		// AWS: reference_policies_variables "Policy variables with no value": the
+		// entry matches no resource.
+		return reachNone
+	}
+	reach := match(symbols, env.request.Resource, short)
+	if reach > reachUnstated && slices.Contains(symbols, undecide) {
+		return reachUndecided
+	}
+	return reach
+}
+
+// matchesResource is the verdict on the statement's Resource or NotResource. A
+// statement without either speaks of every resource: only resource policies, whose
+// resource is what they are attached to, and trust policies leave it out.
+func (s *Statement) matchesResource(env *environment, layer Layer) verdict {
+	if len(s.resources) == 0 && s.Resources == nil {
+		return yes
+	}
+	short := layer == LayerIdentity || layer == LayerBoundary
+	best := reachNone
+	for i := range s.resources {
+		best = max(best, s.resources[i].match(env, short))
+	}
+	var v verdict
+	switch {
+	case best == reachStrict:
+		v = yes
+	case best == reachCrossing:
+		v = yes
+		if s.Effect == Allow && !s.NotResource {
+			// Documented as possible: enough to deny, too little to prove a grant.
+			v.truth = Unknown
+		}
+	case best == reachUnstated:
+		v = verdict{Unknown, true}
+		env.note("", "whether a wildcard of "+s.resourceElement()+" reaches this resource is not documented")
+	case best == reachUndecided:
+		v = open
+	case env.request.Resource == "*" && len(s.resources) > 0:
+		// An action without resource types: AWS's pages disagree on whether an ARN
+		// pattern takes part, so nothing is said.
+		v = open
+		env.note("", "the action takes no resource, "+s.resourceElement()+" names some")
+	default:
+		v = no
+	}
+	if s.NotResource {
+		return v.not()
+	}
+	return v
+}
+
+func (s *Statement) resourceElement() string {
+	if s.NotResource {
+		return "NotResource"
+	}
+	return "Resource"
+}
+
+// MatchResource reports whether an entry of a Resource element matches a resource's
+// ARN: on the May side as widely as IAM might match, on the Must side segment by
+// segment. Policy variables count as written text.
+// AWS: reference_policies_elements_resource.
+func MatchResource(pattern, resource string, side Side) bool {
+	reach := match(symbolsOf(pattern, true), resource, true)
+	if side == Must {
+		return reach == reachStrict
+	}
+	return reach != reachNone
+}
+
+// Includes reports whether outer matches every resource that inner matches, both
+// read segment by segment. True is a proof; false may mean that none was found. A
+// variable in inner stands for any text, one in outer for nothing but itself.
+func Includes(outer, inner string) bool {
+	return outer == inner || includesPattern(patternSymbols(outer), patternSymbols(inner))
+}
+
+// patternSymbols reads a resource pattern with each variable as the symbol undecide.
+func patternSymbols(text string) []symbol {
+	t := parseTemplate(text, true, afterColon(text, arnParts-1))
+	var p []symbol
+	for _, v := range t.parts {
+		if v.key != "" {
+			p = append(p, undecide)
+		} else {
+			p = append(p, v.symbols...)
+		}
+	}
+	return p
+}
+
+func includesPattern(outer, inner []symbol) bool {
+	if onlyStars(outer) {
+		return true
+	}
+	if onlyStars(inner) || wildService(outer) {
+		return false
+	}
+	n, m := segments(outer), segments(inner)
+	short := n < arnParts
+	for ; n > 1; n, m = n-1, m-1 {
+		first, rest := cutSegment(outer)
+		head, tail := cutSegment(inner)
+		if m <= 1 {
+			// Only a * at its end lets a short pattern reach further segments,
+			// with any text in them.
+			return len(inner) > 0 && inner[len(inner)-1] == anyRun && includes(first, inner) && everySegment(rest)
+		}
+		if !includes(first, head) {
+			return false
+		}
+		outer, inner = rest, tail
+	}
+	if short && m > 1 {
+		if len(outer) == 0 || outer[len(outer)-1] != anyRun {
+			return false
+		}
+		inner, _ = cutSegment(inner)
+	}
+	return includes(outer, inner)
+}
+
+// everySegment reports whether all segments of p are a lone *.
+func everySegment(p []symbol) bool {
+	for i, sym := range p {
+		if wild := i%2 == 0; wild != (sym == anyRun) || !wild && sym != ':' {
+			return false
+		}
+	}
+	return len(p)%2 == 1
+}
+
+// Overlaps reports whether some resource may match both patterns, read as widely as
+// IAM might read them. False is a proof.
+func Overlaps(a, b string) bool {
+	return a == "*" || b == "*" || overlap(widest(a), widest(b))
+}
+
+// widest is the pattern by its widest reading: missing segments match everything.
+func widest(text string) []symbol {
+	p := patternSymbols(text)
+	if segments(p) < arnParts && endsSegment(p) {
+		p = append(p, anyRun)
+	}
+	return p
+}
