@@ -95,6 +95,9 @@ type environment struct {
 	context *Context
 	notes   []note // questions left open while evaluating, when asked for
 	noting  bool
+
+	// anyResource: the question is about resources in general.
+	anyResource bool
 }
 
 // note is a question left open about a condition key or a resource.
@@ -111,9 +114,13 @@ func (e *environment) lookup(key string) ([]string, presence) {
 	if v, ok := e.context.entries[key]; ok {
 		return v.values, v.presence
 	}
-	if value, p := e.request.derive(key); p == present {
+	if e.anyResource && key == resourceAccountKey {
+		return nil, unknown
+	}
+	switch value, p := e.request.derive(key); p {
+	case present:
 		return []string{value}, present
-	} else if p == absent {
+	case absent:
 		return nil, absent
 	}
 	if e.context.closed || e.context.tagsKnown && strings.HasPrefix(key, principalTag) {

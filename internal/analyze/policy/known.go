@@ -2,6 +2,11 @@ package policy
 
 import "strings"
 
+const (
+	principalTag       = "aws:principaltag/"
+	resourceAccountKey = "aws:resourceaccount"
+)
+
 // derive answers a condition key (in lower case) from the request's principal and
 // resource. It holds in every context that does not state the key itself:
 //
@@ -13,7 +18,16 @@ import "strings"
 //
 // AWS: reference_policies_variables "Principal key values", reference_policies_condition-keys.
 func (r *Request) derive(key string) (string, presence) {
+	if key == resourceAccountKey {
+		if account := r.resourceAccount(); account != "" {
+			return account, present
+		}
+		return "", unknown
+	}
 	p := &r.Principal
+	if p.ARN == "" {
+		return "", unknown
+	}
 	switch key {
 	case "aws:principalarn":
 		return p.ARN, present
@@ -26,16 +40,13 @@ func (r *Request) derive(key string) (string, presence) {
 			return p.name(), present
 		}
 		return "", absent
-	case "aws:resourceaccount":
-		if account := r.resourceAccount(); account != "" {
-			return account, present
-		}
 	}
 	return "", unknown
 }
 
 // Facts are what an audit knows of the requests of a role beyond the policies.
 type Facts struct {
+	Principal   Principal         // the keys that follow from it; Decide and Access know their own
 	Tags        map[string]string // of the role
 	SessionTags bool              // the trust policy allows sts:TagSession
 	Region      string            // of the call, "" if not known
@@ -43,12 +54,13 @@ type Facts struct {
 	Request     map[string]string // keys of this very call: s3:prefix, iam:PassedToService, kms:ViaService ...
 }
 
-const principalTag = "aws:principaltag/"
-
 // Offline is the context of an audited role's request: what is known offline is
-// present or absent, everything else unknown. Together with the keys that follow
-// from principal and resource this is the whole table:
+// present or absent, everything else unknown. Together with what Decide and Access
+// derive from the resource (aws:ResourceAccount where its ARN tells) this is the
+// whole table:
 //
+//	aws:PrincipalArn, aws:PrincipalAccount, aws:PrincipalType, aws:username
+//	                      as derive says
 //	aws:PrincipalTag/*    the role's tags; a tag the role lacks is absent. Unknown
 //	                      when the trust policy lets the session bring tags of its own
 //	aws:PrincipalOrgID    where given
@@ -71,6 +83,15 @@ func Offline(f Facts) Context {
 		c.tagsKnown = true
 		for key, value := range f.Tags {
 			put(principalTag+key, value)
+		}
+	}
+	who := Request{Principal: f.Principal}
+	for _, key := range [...]string{"aws:principalarn", "aws:principalaccount", "aws:principaltype", "aws:username"} {
+		switch value, p := who.derive(key); p {
+		case present:
+			put(key, value)
+		case absent:
+			c.entries[key] = entry{presence: absent}
 		}
 	}
 	for key, value := range f.Request {

@@ -264,7 +264,7 @@ func (s *Statement) matchesResource(env *environment, layer Layer) verdict {
 		env.note("", "whether a wildcard of "+s.resourceElement()+" reaches this resource is not documented")
 	case best == reachUndecided:
 		v = open
-	case env.request.Resource == "*" && len(s.resources) > 0:
+	case env.request.Resource == "*" && len(s.resources) > 0 && !s.NotResource:
 		// An action without resource types: AWS's pages disagree on whether an ARN
 		// pattern takes part, so nothing is said.
 		v = open
@@ -366,10 +366,11 @@ func Overlaps(a, b string) bool {
 }
 
 // widest is the pattern by its widest reading: missing segments match everything.
-func widest(text string) []symbol {
-	p := patternSymbols(text)
-	if segments(p) < arnParts && endsSegment(p) {
-		p = append(p, anyRun)
+func widest(text string) []symbol { return widestSymbols(patternSymbols(text)) }
+
+func widestSymbols(p []symbol) []symbol {
+	if segments(p) < arnParts && endsSegment(p) && p[len(p)-1] != anyRun {
+		return append(slices.Clip(p), anyRun)
 	}
 	return p
 }
