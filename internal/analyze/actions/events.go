@@ -63,21 +63,17 @@ func needsNoPermission(prefix, event string) bool {
 
 // apiUses maps a call of most services: through the tables, else by its name.
 func apiUses(c Call, prefix string) []Use {
-	name := c.Name
 	if prefix == "apigateway" {
 		return methodUses(c)
 	}
-	renamed, ok := renamedEvents[prefix+":"+name]
+	r, ok := renamedEvents[prefix+":"+undated(c.Name)]
 	if !ok {
-		renamed, ok = renamedEvents[prefix+":"+undated(name)]
+		return []Use{lookup(c, prefix, c.Name)}
 	}
-	if !ok {
-		return []Use{lookup(c, prefix, name)}
-	}
-	uses := make([]Use, 0, len(renamed.actions))
-	for _, action := range renamed.actions {
+	uses := make([]Use, 0, len(r.actions))
+	for _, action := range r.actions {
 		u := use(c, action)
-		u.Ambiguous = renamed.oneOf
+		u.Ambiguous = r.oneOf
 		uses = append(uses, u)
 	}
 	return uses
@@ -150,7 +146,7 @@ var renamedEvents = map[string]renamed{
 	"bedrock:Converse":       all("bedrock:InvokeModel"),
 	"bedrock:ConverseStream": all("bedrock:InvokeModelWithResponseStream"),
 
-	// AWS: s3-tables-setting-up
+	// AWS: s3-tables-logging
 	"s3tables:GetObject":               all("s3tables:GetTableData"),
 	"s3tables:HeadObject":              all("s3tables:GetTableData"),
 	"s3tables:PutObject":               all("s3tables:PutTableData"),
@@ -177,15 +173,15 @@ var renamedEvents = map[string]renamed{
 	"budgets:DescribeNotificationsForBudget":        all("budgets:ViewBudget"),
 	"budgets:DescribeSubscribersForNotification":    all("budgets:ViewBudget"),
 
-	// AWS: security_iam_id-based-policy-examples of X-Ray
+	// AWS: xray-api-cloudtrail
 	"xray:GetServiceGraphs": all("xray:GetServiceGraph"),
 }
 
 var partiQL = oneOf("dynamodb:PartiQLSelect", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate", "dynamodb:PartiQLDelete")
 
 // methodUses maps API Gateway's calls to the HTTP methods it authorises by
-// (AWS: apigateway api-gateway-control-access-using-iam-policies-to-...; the
-// methods: API Gateway REST API v1 and v2 references).
+// (AWS: list_amazonapigatewaymanagement; which method a call takes: the API
+// Gateway v1 and v2 API references).
 func methodUses(c Call) []Use {
 	if u := lookup(c, "apigateway", c.Name); u.Known {
 		return []Use{u}
@@ -232,8 +228,9 @@ var methods = []struct {
 //
 // SageMaker checks a new job's inputs with the execution role and reports what
 // that role lacks as a ValidationException on the caller's own event: the
-// refusal is the role's. A role that could not be assumed is a matter of its
-// trust policy and no use of the role's.
+// refusal is the role's, and nobody's where the record does not name the role. A
+// role that could not be assumed is a matter of its trust policy and no use of
+// the role's.
 func blame(c Call, prefix string, uses []Use) []Use {
 	if c.Denial.Action == "" {
 		return uses
@@ -245,7 +242,7 @@ func blame(c Call, prefix string, uses []Use) []Use {
 	if r := c.Denial.Resource; strings.HasPrefix(r, "arn:") {
 		denied.Resources = []string{escape(r)}
 	}
-	byRole := prefix == "sagemaker" && strings.HasPrefix(normalCode(c.ErrorCode), "validation") && c.param("roleArn") != ""
+	byRole := prefix == "sagemaker" && strings.HasPrefix(normalCode(c.ErrorCode), "validation")
 	if byRole {
 		denied.Role = c.param("roleArn")
 	}
@@ -261,7 +258,7 @@ func blame(c Call, prefix string, uses []Use) []Use {
 		}
 		uses[i].Outcome = Attempted
 	}
-	if found || byRole && denied.Action == "sts:AssumeRole" {
+	if found || byRole && (denied.Role == "" || denied.Action == "sts:AssumeRole") {
 		return uses
 	}
 	return append(uses, denied)
