@@ -13,6 +13,8 @@ import (
 	"time"
 )
 
+//go:generate go run ./generate catalog.txt.gz
+
 //go:embed catalog.txt.gz
 var catalogFile []byte
 
