@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"testing"
 	"time"
 
@@ -39,6 +41,7 @@ func connect(url, region string, attempts int) clients {
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, nil
 		}),
+		HTTPClient: &http.Client{Transport: plainBody{&http.Transport{}}},
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) {
 				o.MaxAttempts = attempts
@@ -53,6 +56,20 @@ func connect(url, region string, attempts int) clients {
 		sagemaker:  sagemaker.NewFromConfig(cfg),
 		cloudtrail: cloudtrail.NewFromConfig(cfg),
 	}
+}
+
+// plainBody hides the WriteTo of the SDK's request bodies. The SDK closes a body as soon as it has the answer, and its
+// WriteTo then reports io.EOF as an error; when the answer comes within microseconds, net/http is still looking
+// for the body's end, takes that for a failed write and closes the connection under the answer (smithy-go v1.28.8,
+// transport/http/internal/io.safeWriteToReadCloser). Its Read has no such fault.
+type plainBody struct{ next http.RoundTripper }
+
+func (p plainBody) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil && r.Body != http.NoBody {
+		r = r.Clone(r.Context())
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return p.next.RoundTrip(r)
 }
 
 // start serves an account and connects clients that try once to us-east-1.
