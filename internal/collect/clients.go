@@ -1,0 +1,139 @@
+package collect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/account"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+)
+
+// attempts is how often a call is tried at most where the user's environment
+// (AWS_MAX_ATTEMPTS, max_attempts) does not say.
+const attempts = 8
+
+// clients makes the SDK's clients, all of one configuration, guarded and counted.
+type clients struct {
+	cfg        aws.Config
+	lookupRate float64
+}
+
+// newClients loads the SDK's configuration and asks for credentials, so that a
+// run without any ends here.
+func newClients(ctx context.Context, o *Options, count func(operation string)) (*clients, error) {
+	cfg, err := loadConfig(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if o.EndpointURL != "" {
+		cfg.BaseEndpoint = aws.String(o.EndpointURL)
+	}
+	if o.httpClient != nil {
+		cfg.HTTPClient = o.httpClient
+	}
+	cfg.APIOptions = append(cfg.APIOptions, readOnly, counting(count),
+		awsmiddleware.AddUserAgentKeyValue("sagemaker-role-audit", o.Version))
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("no AWS credentials: %s", innermost(err))
+	}
+	return &clients{cfg: cfg, lookupRate: o.LookupRate}, nil
+}
+
+func loadConfig(ctx context.Context, o *Options) (aws.Config, error) {
+	if o.StaticCredentials {
+		return aws.Config{
+			Region: o.DefaultRegion,
+			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+				return aws.Credentials{AccessKeyID: "demo", SecretAccessKey: "demo", Source: "demo"}, nil
+			}),
+		}, nil
+	}
+	var options []func(*config.LoadOptions) error
+	if o.Profile != "" {
+		options = append(options, config.WithSharedConfigProfile(o.Profile))
+	}
+	if o.DefaultRegion != "" {
+		options = append(options, config.WithDefaultRegion(o.DefaultRegion))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("AWS configuration: %s", innermost(err))
+	}
+	return cfg, nil
+}
+
+// patient tries more often than the SDK's standard retryer and never refuses a
+// retry because others before it failed: a long run under throttling would end
+// there.
+func (c *clients) patient(o *retry.StandardOptions) {
+	o.MaxAttempts = attempts
+	if c.cfg.RetryMaxAttempts > 0 {
+		o.MaxAttempts = c.cfg.RetryMaxAttempts
+	}
+	o.RateLimiter = ratelimit.None
+	o.Retryables = append(o.Retryables, retry.IsErrorRetryableFunc(cutShort))
+}
+
+func (c *clients) standard() aws.Retryer { return retry.NewStandard(c.patient) }
+
+// adaptive also slows down as a service throttles: no rates are published for the
+// list and search operations of SageMaker and IAM.
+func (c *clients) adaptive() aws.Retryer {
+	return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
+		o.StandardOptions = append(o.StandardOptions, c.patient)
+	})
+}
+
+// cutShort lets an answer be asked for again whose connection ended within it: all
+// that is called here only reads.
+func cutShort(err error) aws.Ternary {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return aws.TrueTernary
+	}
+	return aws.UnknownTernary
+}
+
+func (c *clients) sts(region string) *sts.Client {
+	return sts.NewFromConfig(c.cfg, func(o *sts.Options) { o.Region, o.Retryer = region, c.standard() })
+}
+
+func (c *clients) account(region string) *account.Client {
+	return account.NewFromConfig(c.cfg, func(o *account.Options) { o.Region, o.Retryer = region, c.standard() })
+}
+
+func (c *clients) iam(region string) *iam.Client {
+	return iam.NewFromConfig(c.cfg, func(o *iam.Options) { o.Region, o.Retryer = region, c.adaptive() })
+}
+
+func (c *clients) sagemaker(region string) *sagemaker.Client {
+	return sagemaker.NewFromConfig(c.cfg, func(o *sagemaker.Options) { o.Region, o.Retryer = region, c.adaptive() })
+}
+
+// cloudtrail makes the one client of a region: its pacer is the region's quota.
+func (c *clients) cloudtrail(region string) *cloudtrail.Client {
+	return cloudtrail.NewFromConfig(c.cfg, func(o *cloudtrail.Options) {
+		o.Region, o.Retryer = region, c.standard()
+		if c.lookupRate > 0 {
+			o.APIOptions = append(o.APIOptions, newPacer(c.lookupRate).attempts)
+		}
+	})
+}
+
+// httpClient is what sends requests; tests put their own wire here.
+type httpClient interface {
+	Do(*http.Request) (*http.Response, error)
+}

@@ -1,0 +1,207 @@
+package collect
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"sagemaker-role-audit/internal/collect/snapshot"
+)
+
+const opSweep = "iam:GetAccountAuthorizationDetails"
+
+// iamPage is the most that IAM's lists give a page.
+const iamPage = 1000
+
+// fewest is up to how many roles are read one by one: that takes fewer calls than
+// the sweep of a large account.
+const fewest = 5
+
+// roleSet is a set of roles and the managed policies that belong to them.
+type roleSet struct {
+	roles    []snapshot.Role
+	policies []snapshot.ManagedPolicy
+}
+
+// fewRoles reports whether the roles that were asked for are few and known by name.
+func (r *run) fewRoles() bool {
+	return len(r.Roles) > 0 && len(r.Roles) <= fewest && !slices.ContainsFunc(r.Roles, snapshot.IsGlob)
+}
+
+// sweep reads all roles and policies of the account. It returns nil where it was
+// not read to its end: then roles are read one by one.
+func (r *run) sweep(ctx context.Context) *roleSet {
+	api := r.clients.iam(r.home)
+	set := new(roleSet)
+	err := pages(func(marker *string) (*string, bool, error) {
+		out, err := api.GetAccountAuthorizationDetails(ctx, &iam.GetAccountAuthorizationDetailsInput{
+			Filter:   []types.EntityType{types.EntityTypeRole, types.EntityTypeLocalManagedPolicy, types.EntityTypeAWSManagedPolicy},
+			MaxItems: aws.Int32(iamPage), Marker: marker,
+		})
+		if err != nil {
+			return nil, false, err
+		}
+		for i := range out.RoleDetailList {
+			set.roles = append(set.roles, sweptRole(&out.RoleDetailList[i]))
+		}
+		for i := range out.Policies {
+			if p, ok := sweptPolicy(&out.Policies[i]); ok {
+				set.policies = append(set.policies, p)
+			}
+		}
+		r.tell(Status{Source: snapshot.SourceRoles, Items: len(set.roles)})
+		if !out.IsTruncated {
+			return nil, true, nil
+		}
+		return out.Marker, false, nil
+	})
+	if err != nil {
+		r.failed(opSweep, "", "", r.sweepImpact(ctx), err)
+		return nil
+	}
+	return set
+}
+
+// sweepImpact is what a sweep that failed leaves unsure: nothing but a detail,
+// while there is time to read the roles one by one. What that misses has gaps of
+// its own.
+func (r *run) sweepImpact(ctx context.Context) snapshot.Impact {
+	if ctx.Err() != nil {
+		return snapshot.ImpactRoles
+	}
+	return snapshot.ImpactDetail
+}
+
+func sweptRole(d *types.RoleDetail) snapshot.Role {
+	str := aws.ToString
+	role := snapshot.Role{
+		RoleKey: snapshot.RoleKey{ARN: str(d.Arn), ID: str(d.RoleId)},
+		Name:    str(d.RoleName), Path: str(d.Path), CreatedAt: at(d.CreateDate), Trust: document(d.AssumeRolePolicyDocument),
+		Boundary: boundaryOf(d.PermissionsBoundary), Tags: tagsOf(d.Tags), LastUsed: lastUsedOf(d.RoleLastUsed),
+		Attached: attachedOf(d.AttachedManagedPolicies),
+	}
+	for _, p := range d.RolePolicyList {
+		role.Inline = append(role.Inline, snapshot.InlinePolicy{Name: str(p.PolicyName), Document: document(p.PolicyDocument)})
+	}
+	for _, p := range d.InstanceProfileList {
+		role.InstanceProfiles = append(role.InstanceProfiles, str(p.Arn))
+	}
+	return role
+}
+
+// sweptPolicy takes the default version of a policy, if the sweep has its document.
+func sweptPolicy(p *types.ManagedPolicyDetail) (snapshot.ManagedPolicy, bool) {
+	for _, v := range p.PolicyVersionList {
+		if (v.IsDefaultVersion || aws.ToString(v.VersionId) == aws.ToString(p.DefaultVersionId)) && aws.ToString(v.Document) != "" {
+			return snapshot.ManagedPolicy{
+				ARN: aws.ToString(p.Arn), Name: aws.ToString(p.PolicyName), Version: aws.ToString(v.VersionId),
+				Document: document(v.Document), UpdatedAt: at(p.UpdateDate),
+			}, true
+		}
+	}
+	return snapshot.ManagedPolicy{}, false
+}
+
+// document decodes a policy document. IAM sends them percent-encoded (AWS:
+// API_GetPolicyVersion, RFC 3986: a plus is a plus); some endpoints send plain
+// JSON, which begins with a brace. What cannot be decoded stays as it came.
+func document(encoded *string) string {
+	text := strings.TrimSpace(aws.ToString(encoded))
+	if strings.HasPrefix(text, "{") {
+		return text
+	}
+	if plain, err := url.PathUnescape(text); err == nil {
+		return plain
+	}
+	return text
+}
+
+func boundaryOf(b *types.AttachedPermissionsBoundary) string {
+	if b == nil {
+		return ""
+	}
+	return aws.ToString(b.PermissionsBoundaryArn)
+}
+
+func attachedOf(policies []types.AttachedPolicy) []snapshot.AttachedPolicy {
+	var kept []snapshot.AttachedPolicy
+	for _, p := range policies {
+		kept = append(kept, snapshot.AttachedPolicy{Name: aws.ToString(p.PolicyName), ARN: aws.ToString(p.PolicyArn)})
+	}
+	return kept
+}
+
+func tagsOf(tags []types.Tag) []snapshot.Tag {
+	var kept []snapshot.Tag
+	for _, t := range tags {
+		kept = append(kept, snapshot.Tag{Key: aws.ToString(t.Key), Value: aws.ToString(t.Value)})
+	}
+	return kept
+}
+
+func lastUsedOf(u *types.RoleLastUsed) snapshot.LastUsed {
+	if u == nil {
+		return snapshot.LastUsed{}
+	}
+	return snapshot.LastUsed{At: at(u.LastUsedDate), Region: aws.ToString(u.Region)}
+}
+
+// roles chooses the roles in scope: those that jobs and events name, those that
+// InScope wants and, where roles were asked for, those alone. It takes them from
+// the sweep, or reads them one by one where there is none.
+func (r *run) roles(ctx context.Context, sweep *roleSet, named map[string]bool) *roleSet {
+	reader := &roleReader{run: r, api: r.clients.iam(r.home), policies: make(map[string]snapshot.ManagedPolicy)}
+	var found []snapshot.Role
+	if sweep != nil {
+		for _, p := range sweep.policies {
+			reader.policies[p.ARN] = p
+		}
+		for _, role := range sweep.roles {
+			if r.wanted(role, named) {
+				found = append(found, role)
+			}
+		}
+	} else {
+		found = reader.each(ctx, named)
+	}
+	kept := reader.withPolicies(ctx, found)
+	complete := !reader.lost && ctx.Err() == nil
+	r.missingSelectors(kept.roles, named, complete)
+	r.cover(snapshot.Coverage{Source: snapshot.SourceRoles, Scope: snapshot.ScopeAll, Items: len(kept.roles), Complete: complete})
+	r.tell(Status{Source: snapshot.SourceRoles, Items: len(kept.roles), Done: true})
+	return kept
+}
+
+func (r *run) wanted(role snapshot.Role, named map[string]bool) bool {
+	if len(r.Roles) > 0 {
+		return r.asked(role.ARN)
+	}
+	return named[role.ARN] || r.InScope != nil && r.InScope(role)
+}
+
+// missingSelectors records the roles that were asked for by name and that neither
+// IAM nor any job knows. Where not all roles could be read, nothing is missing yet.
+func (r *run) missingSelectors(roles []snapshot.Role, named map[string]bool, complete bool) {
+	if !complete {
+		return
+	}
+	for _, s := range r.Roles {
+		matches := func(role snapshot.Role) bool { return snapshot.MatchRole(s, role.ARN) }
+		if snapshot.IsGlob(s) || slices.ContainsFunc(roles, matches) {
+			continue
+		}
+		known := false
+		for arn := range named {
+			known = known || snapshot.MatchRole(s, arn)
+		}
+		if !known {
+			r.missing(snapshot.Gap{Source: "iam:GetRole", Scope: s, Impact: snapshot.ImpactRoles, Reason: snapshot.ReasonMissing,
+				Detail: "there is no such role, and no training job names it"})
+		}
+	}
+}
