@@ -55,6 +55,11 @@ func (o operator) operand(text string, variables bool) (v operand) {
 // evaluate is the verdict on the whole Condition block: every operator and key must
 // hold (AWS: reference_policies_condition-logic-multiple-context-keys-or-values).
 func (s *Statement) evaluate(env *environment) verdict {
+	if len(env.context.assumed) > 0 && len(s.Conditions) > 0 {
+		if holds, ok := env.context.assumed[s.conditionText()]; ok {
+			return decided(holds)
+		}
+	}
 	v := yes
 	for i := range s.Conditions {
 		v = v.and(s.Conditions[i].evaluate(env))

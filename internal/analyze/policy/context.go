@@ -15,6 +15,9 @@ type Context struct {
 
 	// tagsKnown: an aws:PrincipalTag/ key without an entry is absent.
 	tagsKnown bool
+
+	// assumed are Condition blocks, as printed, whose truth is taken as given.
+	assumed map[string]bool
 }
 
 type entry struct {
@@ -76,7 +79,7 @@ func (c Context) set(key string, e entry) Context {
 	return c
 }
 
-// Merge is c with every key that other states taken from other.
+// Merge is c with every key and assumption that other states taken from other.
 func (c Context) Merge(other Context) Context {
 	entries := maps.Clone(c.entries)
 	if entries == nil {
@@ -85,6 +88,27 @@ func (c Context) Merge(other Context) Context {
 	maps.Copy(entries, other.entries)
 	c.entries = entries
 	c.tagsKnown = c.tagsKnown || other.tagsKnown
+	if len(other.assumed) > 0 {
+		assumed := maps.Clone(other.assumed)
+		for block, holds := range c.assumed {
+			if _, ok := assumed[block]; !ok {
+				assumed[block] = holds
+			}
+		}
+		c.assumed = assumed
+	}
+	return c
+}
+
+// Assume is c with the Condition block of the statement, and every block equal to it,
+// taken to hold, or to fail.
+func (c Context) Assume(s *Statement, holds bool) Context {
+	assumed := maps.Clone(c.assumed)
+	if assumed == nil {
+		assumed = map[string]bool{}
+	}
+	assumed[s.conditionText()] = holds
+	c.assumed = assumed
 	return c
 }
 

@@ -71,6 +71,7 @@ type Match struct {
 	Policy    *Policy
 	Statement *Statement
 	Truth     Truth // True or Unknown
+	Partial   bool  // of Access: it takes in only some of the resources asked for
 }
 
 // Undecided is a question that the request context leaves open.
@@ -88,12 +89,13 @@ type ruling struct {
 	grantees    principalMatch // of the Allows of a resource policy
 }
 
-// decider carries one Decide call.
+// decider carries one Decide or Access call.
 type decider struct {
 	stack         *Stack
 	env           environment
 	service, name string
 	decision      Decision
+	cell          *cell // of Access, for a pattern
 }
 
 // Decide answers the request on the given side, in AWS's order (AWS:
@@ -163,12 +165,15 @@ func (d *decider) ruling(policies []Policy, layer Layer) ruling {
 				continue
 			}
 			notes := len(d.env.notes)
-			v, as := d.statement(st, layer)
+			v, as, some := d.statement(st, layer)
 			if v.truth == False {
 				d.env.notes = d.env.notes[:notes]
 				continue
 			}
-			d.record(p, st, layer, v, notes)
+			d.record(Match{layer, p, st, v.truth, some}, notes)
+			if some && !d.cell.counts(st.Effect) {
+				continue
+			}
 			if st.Effect == Deny {
 				r.deny = r.deny.or(v)
 				continue
@@ -183,32 +188,37 @@ func (d *decider) ruling(policies []Policy, layer Layer) ruling {
 }
 
 // record notes that a statement takes part, and what about it stayed open.
-func (d *decider) record(p *Policy, st *Statement, layer Layer, v verdict, notes int) {
+func (d *decider) record(m Match, notes int) {
 	if !d.env.noting {
 		return
 	}
-	d.decision.Matches = append(d.decision.Matches, Match{layer, p, st, v.truth})
+	d.decision.Matches = append(d.decision.Matches, m)
 	for _, n := range d.env.notes[notes:] {
-		if v.truth == Unknown {
-			d.decision.Undecided = append(d.decision.Undecided, Undecided{layer, p, st, n.key, n.reason})
+		if m.Truth == Unknown {
+			d.decision.Undecided = append(d.decision.Undecided, Undecided{m.Layer, m.Policy, m.Statement, n.key, n.reason})
 		}
 	}
 	d.env.notes = d.env.notes[:notes]
 }
 
-// statement is the verdict on one statement that speaks of the action.
-func (d *decider) statement(st *Statement, layer Layer) (v verdict, as principalMatch) {
-	v = st.matchesResource(&d.env, layer)
+// statement is the verdict on one statement that speaks of the action. some: it takes
+// in only some of the cell's resources.
+func (d *decider) statement(st *Statement, layer Layer) (v verdict, as principalMatch, some bool) {
+	if d.cell == nil {
+		v = st.matchesResource(&d.env, layer)
+	} else {
+		v, some = d.cell.matches(st, &d.env)
+	}
 	if v.truth == False {
-		return no, as
+		return no, as, false
 	}
 	switch {
 	case st.Principals == nil:
 		if layer == LayerResource {
-			return no, as // a resource policy's statement names its principals
+			return no, as, false // a resource policy's statement names its principals
 		}
 	case layer == LayerIdentity || layer == LayerBoundary || layer == LayerSession || layer == LayerSCP:
-		return no, as // and these never do
+		return no, as, false // and these never do
 	default:
 		as = st.matchesPrincipal(&d.env)
 		named := as.any()
@@ -218,9 +228,9 @@ func (d *decider) statement(st *Statement, layer Layer) (v verdict, as principal
 		v = v.and(named)
 	}
 	if v.truth == False {
-		return no, as
+		return no, as, false
 	}
-	return v.and(st.evaluate(&d.env)), as
+	return v.and(st.evaluate(&d.env)), as, some
 }
 
 func (d *decider) decide(side Side) Decision {

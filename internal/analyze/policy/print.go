@@ -206,3 +206,10 @@ func (w *writer) value(v Value) {
 		w.buf = append(w.buf, v.Text...)
 	}
 }
+
+// conditionText is the Condition block in canonical form.
+func (s *Statement) conditionText() string {
+	var w writer
+	w.conditions(s.Conditions)
+	return string(w.buf)
+}
