@@ -1,0 +1,382 @@
+// Package analyze turns a snapshot into a report. It is pure: no network, no
+// files, no clock, no SDK. The same snapshot gives the same report.
+package analyze
+
+import (
+	"cmp"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"sagemaker-role-audit/internal/analyze/policy"
+	"sagemaker-role-audit/internal/analyze/report"
+	"sagemaker-role-audit/internal/collect/snapshot"
+)
+
+// Options are what a report needs beside its snapshot.
+type Options struct {
+	// Version is the tool's own.
+	Version string
+}
+
+// audit is one analysis under way.
+type audit struct {
+	snapshot *snapshot.Snapshot
+	library  *library
+	observer *observer
+	place    place
+	// perService counts the catalogue's actions by service.
+	perService map[string]int
+}
+
+// Analyze judges a snapshot. It errs on one without a time or an account: no
+// verdict could be drawn from it. The snapshot is not changed.
+func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
+	if s.TakenAt.IsZero() {
+		return nil, errors.New("analyze: the snapshot does not say when it was taken")
+	}
+	a := &audit{
+		snapshot: s, library: newLibrary(s), observer: newObserver(s),
+		place: place{partition: cmp.Or(s.Account.Partition, "aws"), account: s.Account.ID}, perService: map[string]int{},
+	}
+	catalog := a.library.catalog
+	for i := range catalog.Len() {
+		a.perService[catalog.Service(i)]++
+	}
+	r := &report.Report{
+		SchemaVersion: report.SchemaVersion,
+		Tool:          report.Tool{Name: "audit", Version: o.Version},
+		Catalog:       report.Catalog{Version: catalog.Version(), Actions: catalog.Len(), UnknownActions: []string{}},
+		Account:       report.Account{ID: s.Account.ID, Partition: s.Account.Partition},
+		Caller:        s.Caller,
+		Regions:       report.Regions{Read: list(s.Regions.Read), Enabled: list(s.Regions.Enabled)},
+		Calls:         maps.Clone(s.Calls),
+		GeneratedAt:   s.TakenAt.UTC(),
+		Window:        report.Window{From: s.Window.From.UTC(), To: s.Window.To.UTC()},
+		JobsWindow:    report.Window{From: s.JobsWindow.From.UTC(), To: s.JobsWindow.To.UTC()},
+		Coverage:      coverages(s),
+		BlindSpots:    a.observer.blindSpots(s),
+		Roles:         []report.Role{},
+		Findings:      []report.Finding{},
+	}
+	if r.Calls == nil {
+		r.Calls = map[string]int{}
+	}
+	all := slices.Clone(s.Gaps)
+	for _, sub := range subjects(s) {
+		j := a.judge(sub)
+		role := a.role(j)
+		r.Roles = append(r.Roles, role)
+		r.Findings = append(r.Findings, a.findings(j)...)
+		r.Catalog.UnknownActions = append(r.Catalog.UnknownActions, j.unknownActions...)
+		if j.grant != nil {
+			all = append(all, j.grant.gaps...)
+		}
+		r.Summary.Roles++
+		r.Summary.Jobs += role.Jobs.Total
+		r.Summary.Add(role.Counts)
+	}
+	slices.Sort(r.Catalog.UnknownActions)
+	r.Catalog.UnknownActions = slices.Compact(r.Catalog.UnknownActions)
+	r.Gaps = gaps(all)
+	r.Complete = !slices.ContainsFunc(all, func(g snapshot.Gap) bool { return g.Impact != snapshot.ImpactDetail })
+	slices.SortStableFunc(r.Findings, func(x, y report.Finding) int {
+		return cmp.Or(cmp.Compare(x.Severity.Rank(), y.Severity.Rank()), cmp.Compare(x.Role, y.Role),
+			cmp.Compare(x.Rule, y.Rule), cmp.Compare(x.Subject, y.Subject), cmp.Compare(x.ID, y.ID))
+	})
+	for _, f := range r.Findings {
+		r.Summary.Findings.Add(f.Severity)
+	}
+	return r, nil
+}
+
+// role lays a judgement out as the contract has it.
+func (a *audit) role(j *judgement) report.Role {
+	sub := j.sub
+	r := report.Role{
+		ARN: sub.key.ARN, ID: sub.key.ID, Name: nameOf(sub.key.ARN), Path: pathOf(sub.key.ARN),
+		Exists: !sub.gone, Jobs: jobsOf(sub.jobs), Workloads: []report.Workload{},
+		Trust: j.trust, Policies: []report.PolicyRef{},
+		Layers: report.Layers{Identity: layerNotRead, Boundary: layerNotRead, SCP: layerNotRead, Resource: layerNotRead},
+		Counts: j.counts(), Used: []report.Used{}, Required: []report.Required{}, Denied: []report.Denied{}, Missing: []report.Missing{},
+		Granted:      report.Granted{Identity: j.identity, Effective: len(j.actions), Conditional: j.conditional, Services: j.services()},
+		Unused:       a.unseen(j, report.VerdictUnused),
+		Unobservable: a.unseen(j, report.VerdictUnobservable),
+	}
+	if role := sub.role; role != nil {
+		r.Name, r.Path = role.Name, role.Path
+		r.CreatedAt, r.LastUsedAt = moment(role.CreatedAt), moment(role.LastUsed.At)
+		r.Policies, r.Layers = list(j.grant.refs), j.grant.layers
+	}
+	a.fillUsed(j, &r)
+	a.fillRequired(j, &r)
+	a.fillDenied(j, &r)
+	var plan *plan
+	if j.grant != nil && j.grant.unknown == "" {
+		plan = a.plan(j)
+		r.Proposal = a.proposal(j, plan)
+	}
+	r.Areas = a.areas(j, plan)
+	r.Reach = a.reach(j)
+	r.Readiness, r.ReadinessWhy = a.readiness(j, r.Proposal)
+	return r
+}
+
+func (a *audit) fillUsed(j *judgement, r *report.Role) {
+	foreign := 0
+	for _, o := range sortedObservations(j.seen.used) {
+		verdict := report.VerdictUsed
+		if j.actions[o.action].verdict != report.VerdictUsed {
+			verdict = report.VerdictForeign
+			foreign++
+		}
+		resources, total := capped(sorted(o.resources), report.MaxResources)
+		r.Used = append(r.Used, report.Used{Action: o.action, Resources: resources, ResourcesTotal: total, Count: o.count,
+			First: o.first.UTC(), Last: o.last.UTC(), Regions: sorted(o.regions), By: sorted(o.by), Verdict: verdict, Evidence: list(o.evidence)})
+	}
+	r.Counts.Foreign = foreign
+}
+
+// fillRequired merges the needs of one action, area and verdict.
+func (a *audit) fillRequired(j *judgement, r *report.Role) {
+	type key struct {
+		area, action string
+		verdict      report.Verdict
+	}
+	merged := map[key]*report.Required{}
+	strongest := map[key]strength{}
+	var order []key
+	for _, n := range j.needs {
+		k := key{n.area, n.action, n.verdict}
+		q := merged[k]
+		if q == nil {
+			q = &report.Required{Action: n.action, Area: n.area, Verdict: n.verdict, Confidence: string(n.need.confidence),
+				IfMissing: n.need.ifMissing, Optional: n.need.optional, Evidence: []report.Evidence{}}
+			merged[k], order = q, append(order, k)
+		}
+		q.ResourcesTotal++
+		if len(q.Resources) < report.MaxResources {
+			q.Resources = append(q.Resources, n.resource)
+		}
+		strongest[k] = max(strongest[k], n.need.strength)
+		q.Strength = strongest[k].String()
+		// The strictest of several rules: what fails without it is not optional.
+		q.Optional = q.Optional && n.need.optional
+		if n.need.ifMissing == "fails" {
+			q.IfMissing = "fails"
+		}
+		for i, job := range n.jobs {
+			if len(q.Evidence) < report.MaxEvidence {
+				q.Evidence = append(q.Evidence, report.Evidence{Source: snapshot.SourceTrainingJobs, Region: job.Region, Job: job.Name, Field: n.fields[i]})
+			}
+		}
+	}
+	missing := map[string]*report.Missing{}
+	for _, k := range order {
+		q := merged[k]
+		r.Required = append(r.Required, *q)
+		if q.Verdict != report.VerdictMissing || q.Optional {
+			continue
+		}
+		m := missing[q.Action]
+		if m == nil {
+			m = &report.Missing{Action: q.Action}
+			missing[q.Action] = m
+		}
+		m.Resources = append(m.Resources, q.Resources...)
+		m.Evidence = append(m.Evidence, q.Evidence...)
+	}
+	slices.SortFunc(r.Required, func(x, y report.Required) int {
+		return cmp.Or(cmp.Compare(areaRank(x.Area), areaRank(y.Area)), cmp.Compare(x.Area, y.Area),
+			cmp.Compare(x.Action, y.Action), cmp.Compare(x.Verdict, y.Verdict))
+	})
+	for _, action := range slices.Sorted(maps.Keys(missing)) {
+		r.Missing = append(r.Missing, *missing[action])
+	}
+	r.Counts.Missing = len(r.Missing)
+}
+
+// areaRank puts the four areas first, in the order of a job's life.
+func areaRank(area string) int {
+	if i := slices.Index(fourAreas, area); i >= 0 {
+		return i
+	}
+	return len(fourAreas)
+}
+
+func (a *audit) fillDenied(j *judgement, r *report.Role) {
+	for _, o := range sortedObservations(j.seen.denied) {
+		d := report.Denied{Action: o.action, Count: o.count, Last: o.last.UTC(), Verdict: report.VerdictRefused,
+			Layer: o.layer(), Evidence: list(o.evidence), ResolvedAt: moment(after(j.seen.used[o.action], o.last))}
+		d.Resources, d.ResourcesTotal = capped(sorted(o.resources), report.MaxResources)
+		switch {
+		case slices.ContainsFunc(r.Missing, func(m report.Missing) bool { return m.Action == o.action }):
+			d.Verdict = report.VerdictMissing
+		case j.grant != nil && a.grantsAny(j, o):
+			d.Verdict = report.VerdictBlocked
+		default:
+			r.Counts.Refused++
+		}
+		r.Denied = append(r.Denied, d)
+	}
+}
+
+// grantsAny reports whether identity policies grant a denied action on any of
+// the resources it was denied on.
+func (a *audit) grantsAny(j *judgement, o *observation) bool {
+	resources := sorted(o.resources)
+	if len(resources) == 0 {
+		resources = []string{"*"}
+	}
+	return slices.ContainsFunc(resources, func(res string) bool {
+		return j.grant.stack.Access(j.grant.principal, o.action, res, j.grant.known).Identity == policy.Yes
+	})
+}
+
+// after is the first known use after t, zero if there is none.
+func after(o *observation, t time.Time) time.Time {
+	var first time.Time
+	if o == nil {
+		return first
+	}
+	for _, at := range o.times {
+		if at.After(t) && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
+}
+
+// areas lays what is needed, granted, touched and proposed side by side.
+func (a *audit) areas(j *judgement, p *plan) []report.Area {
+	out := make([]report.Area, 0, len(fourAreas))
+	for _, area := range fourAreas {
+		x := report.Area{Area: area, Required: []report.Cell{}, Granted: []report.Cell{}, Touched: []report.Cell{}, Proposed: []report.Cell{}}
+		needed := map[string][]string{}
+		for _, n := range j.needs {
+			if n.area == area {
+				needed[n.action] = append(needed[n.action], n.resource)
+			}
+		}
+		for _, action := range slices.Sorted(maps.Keys(needed)) {
+			resources := needed[action]
+			slices.Sort(resources)
+			resources, _ = capped(slices.Compact(resources), report.MaxResources)
+			x.Required = append(x.Required, report.Cell{Action: action, Resources: resources})
+			x.Granted = append(x.Granted, a.grantedCells(j, action)...)
+		}
+		for _, o := range sortedObservations(j.seen.used) {
+			if a.areaOf(o.action) == area {
+				resources, _ := capped(sorted(o.resources), report.MaxResources)
+				x.Touched = append(x.Touched, report.Cell{Action: o.action, Resources: resources})
+			}
+		}
+		for action, v := range j.actions {
+			if a.areaOf(action) == area && v.verdict != report.VerdictUsed && v.verdict != report.VerdictRequired {
+				x.Excess++
+			}
+		}
+		if p != nil {
+			x.Proposed = p.cells(area)
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// grantedCells gives the patterns on which today's policies grant an action.
+func (a *audit) grantedCells(j *judgement, action string) []report.Cell {
+	i, known := a.library.catalog.Index(action)
+	if j.grant == nil || !known {
+		return nil
+	}
+	firm, conditional := map[string]struct{}{}, map[string]struct{}{}
+	for _, g := range j.grant.set.Patterns(i) {
+		pattern := g.Pattern
+		if g.Not {
+			pattern = "all but " + pattern
+		}
+		if g.Conditional {
+			conditional[pattern] = struct{}{}
+		} else {
+			firm[pattern] = struct{}{}
+		}
+	}
+	var cells []report.Cell
+	if len(firm) > 0 {
+		resources, _ := capped(sorted(firm), report.MaxResources)
+		cells = append(cells, report.Cell{Action: action, Resources: resources})
+	}
+	if len(conditional) > 0 {
+		resources, _ := capped(sorted(conditional), report.MaxResources)
+		cells = append(cells, report.Cell{Action: action, Resources: resources, Conditional: true})
+	}
+	return cells
+}
+
+// areaOf assigns an action to one of the four areas, "" for none.
+func (a *audit) areaOf(action string) string {
+	switch serviceOf(action) {
+	case "ecr":
+		return areaECRPull
+	case "logs":
+		return areaLogs
+	case "s3":
+		if i, ok := a.library.catalog.Index(action); ok && a.library.catalog.IsReadOnly(i) {
+			return areaS3Read
+		}
+		return areaS3Write
+	}
+	return ""
+}
+
+func (a *audit) reach(j *judgement) report.Reach {
+	buckets := map[string]struct{}{}
+	for _, n := range j.needs {
+		if n.need.s3 != nil {
+			buckets[cmp.Or(n.need.s3.bucket, n.need.s3.accessPoint)] = struct{}{}
+		}
+	}
+	r := report.Reach{Buckets: report.BucketReach{Granted: "none", Needed: sorted(buckets)}}
+	if j.grant == nil {
+		r.Buckets.Granted = "unknown"
+		return r
+	}
+	for _, action := range []string{"s3:GetObject", "s3:PutObject", "s3:ListBucket"} {
+		access := j.grant.stack.Access(j.grant.principal, action, "*", j.grant.known)
+		switch {
+		case access.Effective == policy.No:
+		case access.Partial && r.Buckets.Granted == "none":
+			r.Buckets.Granted = "named"
+		case !access.Partial:
+			r.Buckets.Granted = "all"
+		}
+	}
+	return r
+}
+
+// readiness says what may be done with the role's proposal now. No proposal is
+// proven in this version, so none is ready.
+func (a *audit) readiness(j *judgement, p *report.Proposal) (report.Readiness, []string) {
+	switch {
+	case j.sub.former:
+		return report.Blocked, []string{"a role of this name was created anew: this one is gone"}
+	case j.sub.gone:
+		return report.Blocked, []string{"IAM does not have this role"}
+	case j.grant == nil:
+		return report.Blocked, []string{"the role could not be read"}
+	case p == nil:
+		return report.Blocked, []string{j.grant.unknown}
+	}
+	return report.Draft, p.Proof.Reasons
+}
+
+func nameOf(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
+
+// pathOf gives "/service-role/" for arn:aws:iam::123456789012:role/service-role/name.
+func pathOf(arn string) string {
+	_, path, _ := strings.Cut(arn, "/")
+	return "/" + path[:strings.LastIndexByte(path, '/')+1]
+}

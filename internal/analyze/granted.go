@@ -1,0 +1,142 @@
+package analyze
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"sagemaker-role-audit/internal/analyze/actions"
+	"sagemaker-role-audit/internal/analyze/policy"
+	"sagemaker-role-audit/internal/analyze/report"
+	"sagemaker-role-audit/internal/collect/snapshot"
+)
+
+// The words of [report.Layers].
+const (
+	layerRead    = "read"
+	layerNotRead = "notRead"
+	layerNone    = "none"
+)
+
+// library holds the snapshot's managed policies, parsed once and shared by the
+// roles that attach them.
+type library struct {
+	catalog  *actions.Catalog
+	expander *policy.Expander
+	managed  map[string]*managedPolicy
+}
+
+type managedPolicy struct {
+	*snapshot.ManagedPolicy
+	document *policy.Document
+	err      error
+}
+
+func newLibrary(s *snapshot.Snapshot) *library {
+	c := actions.Load()
+	l := &library{catalog: c, expander: policy.NewExpander(c), managed: map[string]*managedPolicy{}}
+	for i := range s.Policies {
+		p := &s.Policies[i]
+		d, err := policy.Parse([]byte(p.Document))
+		l.managed[p.ARN] = &managedPolicy{p, d, err}
+	}
+	return l
+}
+
+// grant is what today's policies give a role.
+type grant struct {
+	stack     *policy.Stack
+	principal policy.Principal
+	known     policy.Context
+	set       *policy.Grant
+	layers    report.Layers
+	refs      []report.PolicyRef
+	trust     *policy.Document
+	// unknown is why the grant is not known, empty when it is: a policy that
+	// could not be read or parsed. Then nothing of the role is unused.
+	unknown string
+	gaps    []snapshot.Gap
+}
+
+// grantOf parses a role's policies and expands them over the catalogue.
+func (l *library) grantOf(s *snapshot.Snapshot, r *snapshot.Role) *grant {
+	g := &grant{
+		stack:     &policy.Stack{},
+		principal: policy.Principal{ARN: r.ARN, Account: s.Account.ID},
+		layers:    report.Layers{Identity: layerRead, Boundary: layerNone, SCP: layerNotRead, Resource: layerNotRead},
+	}
+	for _, what := range r.Unread {
+		switch what {
+		case "boundary":
+			g.layers.Boundary = layerNotRead
+		case "inline", "attached":
+			g.layers.Identity = layerNotRead
+			g.unknown = "its " + what + " policies could not be read"
+		}
+	}
+	broken := func(name string, err error) {
+		g.layers.Identity = layerNotRead
+		g.unknown = "policy " + name + " could not be read"
+		if err != nil {
+			g.gaps = append(g.gaps, snapshot.Gap{Source: "analyze:policy", Scope: r.ARN, Impact: snapshot.ImpactRoles,
+				Reason: snapshot.ReasonBroken, Detail: fmt.Sprintf("policy %s does not parse: %v", name, err)})
+		}
+	}
+	for _, p := range r.Inline {
+		g.refs = append(g.refs, report.PolicyRef{Kind: "inline", Name: p.Name})
+		d, err := policy.Parse([]byte(p.Document))
+		if err != nil {
+			broken(p.Name, err)
+			continue
+		}
+		g.stack.Identity = append(g.stack.Identity, policy.Policy{Layer: policy.LayerIdentity, Kind: "inline", Name: p.Name, Document: d})
+	}
+	for _, a := range r.Attached {
+		p := l.managed[a.ARN]
+		if p == nil {
+			g.refs = append(g.refs, report.PolicyRef{Kind: "managed", Name: a.Name, ARN: a.ARN})
+			broken(a.ARN, nil)
+			continue
+		}
+		g.refs = append(g.refs, report.PolicyRef{Kind: "managed", Name: a.Name, ARN: a.ARN, Version: p.Version})
+		if p.err != nil {
+			broken(a.ARN, p.err)
+			continue
+		}
+		g.stack.Identity = append(g.stack.Identity, policy.Policy{Layer: policy.LayerIdentity, Kind: "managed",
+			Name: a.Name, ARN: a.ARN, Version: p.Version, Document: p.document})
+	}
+	if r.Boundary != "" {
+		ref := report.PolicyRef{Kind: "boundary", Name: r.Boundary, ARN: r.Boundary}
+		switch p := l.managed[r.Boundary]; {
+		case p == nil:
+			g.layers.Boundary = layerNotRead
+		case p.err != nil:
+			g.layers.Boundary = layerNotRead
+			g.gaps = append(g.gaps, snapshot.Gap{Source: "analyze:policy", Scope: r.ARN, Impact: snapshot.ImpactRoles,
+				Reason: snapshot.ReasonBroken, Detail: fmt.Sprintf("boundary %s does not parse: %v", r.Boundary, p.err)})
+		default:
+			g.layers.Boundary = layerRead
+			ref.Name, ref.Version = p.Name, p.Version
+			g.stack.Boundary = []policy.Policy{{Layer: policy.LayerBoundary, Kind: "boundary", Name: p.Name, ARN: p.ARN,
+				Version: p.Version, Document: p.document}}
+		}
+		g.refs = append(g.refs, ref)
+	}
+	slices.SortFunc(g.refs, func(a, b report.PolicyRef) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ARN, b.ARN), cmp.Compare(a.Name, b.Name))
+	})
+	if d, err := policy.Parse([]byte(r.Trust)); err == nil {
+		g.trust = d
+	} else {
+		g.gaps = append(g.gaps, snapshot.Gap{Source: "analyze:policy", Scope: r.ARN, Impact: snapshot.ImpactRoles,
+			Reason: snapshot.ReasonBroken, Detail: fmt.Sprintf("trust policy does not parse: %v", err)})
+	}
+	tags := map[string]string{}
+	for _, t := range r.Tags {
+		tags[t.Key] = t.Value
+	}
+	g.known = policy.Offline(policy.Facts{Tags: tags, SessionTags: letsTagSession(g.trust) || slices.Contains(r.Unread, "tags")})
+	g.set = l.expander.Expand(g.stack, g.known)
+	return g
+}

@@ -1,0 +1,433 @@
+package analyze
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"sagemaker-role-audit/internal/analyze/policy"
+	"sagemaker-role-audit/internal/analyze/report"
+	"sagemaker-role-audit/internal/collect/snapshot"
+)
+
+// plan is a role's proposal before it is laid out: statements in their order,
+// with what each rests on.
+type plan struct {
+	statements []planned
+	denies     []planned
+	confirm    []string
+	notes      []string
+}
+
+// planned is one statement of a proposal.
+type planned struct {
+	spec    policy.Spec
+	area    string
+	because []string
+}
+
+// The areas of a proposal that are no requirement of a job's fields.
+const (
+	areaObserved = "observed-use"
+	areaDenies   = "kept-denies"
+)
+
+// atom is one grant that a proposal needs: an action on a pattern, under the
+// conditions that today's grant puts on it.
+type atom struct {
+	action, pattern string
+	area            string
+	conditions      []policy.Condition
+	because         string
+}
+
+// sidRule names the statements of an area, and of some of its actions.
+type sidRule struct {
+	sid     string
+	area    string
+	actions []string
+	// beyond marks what AWS documents for every training job and the reference
+	// leaves out: statements of their own.
+	beyond bool
+}
+
+var sidRules = []sidRule{
+	{sid: "ECRAuthorization", area: areaECRPull, actions: []string{"ecr:GetAuthorizationToken"}},
+	{sid: "ECRImagePull", area: areaECRPull},
+	{sid: "S3ListBuckets", area: areaS3Read, actions: []string{"s3:ListBucket"}},
+	{sid: "S3ReadData", area: areaS3Read},
+	{sid: "S3WriteArtifacts", area: areaS3Write},
+	{sid: "CloudWatchLogsDescribe", area: areaLogs, actions: []string{"logs:DescribeLogStreams"}, beyond: true},
+	{sid: "CloudWatchLogs", area: areaLogs},
+	{sid: "CloudWatchMetrics", area: areaMetrics, beyond: true},
+	{sid: "KMSKeys", area: areaKMS},
+	{sid: "VPCNetworkInterfaces", area: areaVPC},
+	{sid: "RegistryCredentials", area: areaRegistryAuth},
+	{sid: "RemoteDebug", area: areaRemoteDebug},
+	{sid: "DebuggerImages", area: areaDebugger},
+	{sid: "ObservedUse", area: areaObserved},
+}
+
+func sidRuleOf(area, action string) int {
+	return slices.IndexFunc(sidRules, func(r sidRule) bool {
+		return r.area == area && (r.actions == nil || slices.Contains(r.actions, action))
+	})
+}
+
+// plan draws the minimal policy of a role: what its jobs need and what it was
+// seen to use, of what it is granted today, and every Deny it has today. It is
+// never wider than today's grant: see held.
+func (a *audit) plan(j *judgement) *plan {
+	p := &plan{confirm: []string{}, notes: []string{}}
+	var atoms []atom
+	served := map[string][]string{} // action -> patterns already proposed
+	for _, n := range j.needs {
+		if n.verdict != report.VerdictRequired && n.verdict != report.VerdictUsed || n.need.strength == strengthFailed {
+			continue
+		}
+		got, note := a.held(j, n.action, n.resource)
+		if note != "" {
+			p.notes = append(p.notes, note)
+		}
+		for _, x := range got {
+			x.area, x.because = n.area, n.why()
+			atoms = append(atoms, x)
+			served[x.action] = append(served[x.action], x.pattern)
+		}
+	}
+	for _, o := range sortedObservations(j.seen.used) {
+		if j.actions[o.action].verdict != report.VerdictUsed {
+			continue
+		}
+		if i, ok := a.library.catalog.Index(o.action); ok && a.library.catalog.IsPermissionsManagement(i) {
+			p.confirm = append(p.confirm, fmt.Sprintf("%s was used %s: it manages permissions, so it is left out until a person says that the role needs it.", o.action, times(o.count)))
+			continue
+		}
+		for _, resource := range observedPatterns(o) {
+			if slices.ContainsFunc(served[o.action], func(s string) bool { return policy.Includes(s, resource) }) {
+				continue
+			}
+			got, note := a.held(j, o.action, resource)
+			if note != "" {
+				p.notes = append(p.notes, note)
+			}
+			for _, x := range got {
+				x.area, x.because = areaObserved, fmt.Sprintf("%s was used %s, last on %s", o.action, times(o.count), day(o.last))
+				atoms = append(atoms, x)
+			}
+		}
+	}
+	p.statements = group(atoms)
+	for _, pol := range j.grant.stack.Identity {
+		for _, st := range pol.Document.Statements() {
+			if st.Effect == policy.Deny {
+				spec := st.Spec()
+				spec.Sid = "" // two policies may use one Sid
+				p.denies = append(p.denies, planned{spec, areaDenies, []string{
+					fmt.Sprintf("kept as it is from %s, statement %d", cmp.Or(pol.ARN, pol.Name), st.Index)}})
+			}
+		}
+	}
+	slices.Sort(p.notes)
+	p.notes = slices.Compact(p.notes)
+	return p
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// why says in one line which jobs ask for the need.
+func (n *judgedNeed) why() string {
+	field := n.fields[0]
+	s := fmt.Sprintf("%s of %d job", field, n.total)
+	if n.total != 1 {
+		s += "s"
+	}
+	return fmt.Sprintf("%s, %s, e.g. %s", s, n.need.strength, n.jobs[0].Name)
+}
+
+// observedPatterns are the resources of a use, generalised as a job's own
+// locations are; a use whose resource no record tells stands for whatever is
+// granted. A log stream is new for each job, so all of its group's are meant.
+func observedPatterns(o *observation) []string {
+	if len(o.resources) == 0 {
+		return []string{"*"}
+	}
+	nobody := new(snapshot.Job)
+	h := newHoles()
+	objects := map[string]s3Location{}
+	patterns := map[string]struct{}{}
+	for _, r := range sorted(o.resources) {
+		if loc, ok := parseObjectARN(r); ok {
+			objects[r] = loc
+			h.see(nobody, "", &loc)
+			continue
+		}
+		if group, _, ok := strings.Cut(r, ":log-stream:"); ok {
+			r = group + ":*"
+		}
+		patterns[r] = struct{}{}
+	}
+	for _, loc := range objects {
+		patterns[h.generalise(nobody, "", loc).pattern()] = struct{}{}
+	}
+	return minimal(patterns)
+}
+
+// held intersects a needed pattern with what identity policies grant today, and
+// keeps the conditions that come with it. The note says what could not be
+// granted within today's policies.
+func (a *audit) held(j *judgement, action, pattern string) ([]atom, string) {
+	g := j.grant
+	access := g.stack.Access(g.principal, action, pattern, g.known)
+	if access.Identity == policy.No {
+		return nil, ""
+	}
+	// A Deny may take part of it away; every Deny is kept, so that is no matter here.
+	var out []atom
+	for _, m := range access.Allows {
+		switch {
+		case m.Layer != policy.LayerIdentity || m.Partial:
+		case m.Statement.Unconditional():
+			return []atom{{action: action, pattern: pattern}}, ""
+		default:
+			out = append(out, atom{action: action, pattern: pattern, conditions: m.Statement.Conditions})
+		}
+	}
+	if len(out) > 0 {
+		return out, ""
+	}
+	// Today's grant is narrower than the need: keep its own patterns within it.
+	i, known := a.library.catalog.Index(action)
+	if known {
+		for _, granted := range g.set.Patterns(i) {
+			if !granted.Not && policy.Includes(pattern, granted.Pattern) {
+				out = append(out, atom{action: action, pattern: granted.Pattern, conditions: granted.Statement.Conditions})
+			}
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Sprintf("%s on %s is granted today in part only, by patterns that cross it: left out of this draft.", action, pattern)
+	}
+	return out, fmt.Sprintf("%s is proposed only on the part of %s that is granted today.", action, pattern)
+}
+
+// group merges atoms into statements: the actions of one kind that share
+// resources and conditions. The order is that of sidRules.
+func group(atoms []atom) []planned {
+	type set struct {
+		rule       int
+		conditions string
+	}
+	type cell struct {
+		set
+		action string
+	}
+	patterns := map[cell]map[string]struct{}{}
+	because := map[set]map[string]struct{}{}
+	specs := map[string][]policy.Condition{}
+	for _, x := range atoms {
+		s := set{sidRuleOf(x.area, x.action), conditionsKey(x.conditions)}
+		specs[s.conditions] = x.conditions
+		c := cell{s, x.action}
+		if patterns[c] == nil {
+			patterns[c] = map[string]struct{}{}
+		}
+		patterns[c][x.pattern] = struct{}{}
+		if because[s] == nil {
+			because[s] = map[string]struct{}{}
+		}
+		because[s][x.because] = struct{}{}
+	}
+	type statement struct {
+		set
+		resources string
+	}
+	actionsOf := map[statement][]string{}
+	for c, res := range patterns {
+		st := statement{c.set, strings.Join(minimal(res), "\n")}
+		actionsOf[st] = append(actionsOf[st], c.action)
+	}
+	order := slices.SortedFunc(maps.Keys(actionsOf), func(x, y statement) int {
+		return cmp.Or(cmp.Compare(x.rule, y.rule), cmp.Compare(x.conditions, y.conditions), cmp.Compare(x.resources, y.resources))
+	})
+	var out []planned
+	used := map[string]int{}
+	for _, st := range order {
+		rule := sidRules[st.rule]
+		used[rule.sid]++
+		sid := rule.sid
+		if n := used[rule.sid]; n > 1 {
+			sid = fmt.Sprintf("%s%d", sid, n)
+		}
+		names := actionsOf[st]
+		slices.Sort(names)
+		why, _ := capped(sorted(because[st.set]), report.MaxEvidence)
+		if rule.beyond {
+			why = append([]string{"beyond the reference: AWS documents it for every training job"}, why...)
+		}
+		spec := policy.Spec{Sid: sid, Effect: policy.Allow, Actions: names, Resources: strings.Split(st.resources, "\n")}
+		for _, c := range specs[st.conditions] {
+			spec.Conditions = append(spec.Conditions, policy.ConditionSpec{Operator: c.Operator, Key: c.Key, Values: c.Values})
+		}
+		out = append(out, planned{spec, rule.area, why})
+	}
+	return out
+}
+
+// minimal drops the patterns that another includes, and sorts.
+func minimal(set map[string]struct{}) []string {
+	all := sorted(set)
+	return slices.DeleteFunc(slices.Clone(all), func(p string) bool {
+		return slices.ContainsFunc(all, func(q string) bool { return p != q && policy.Includes(q, p) && !(policy.Includes(p, q) && p < q) })
+	})
+}
+
+func conditionsKey(conditions []policy.Condition) string {
+	var b strings.Builder
+	for _, c := range conditions {
+		fmt.Fprintf(&b, "%s\x00%s\x00%q\x00", c.Operator, c.Key, c.Strings())
+	}
+	return b.String()
+}
+
+// cells are the proposed actions and resources of an area.
+func (p *plan) cells(area string) []report.Cell {
+	out := []report.Cell{}
+	for _, st := range p.statements {
+		if st.area != area {
+			continue
+		}
+		for _, action := range st.spec.Actions {
+			resources, _ := capped(st.spec.Resources, report.MaxResources)
+			out = append(out, report.Cell{Action: action, Resources: resources, Conditional: len(st.spec.Conditions) > 0})
+		}
+	}
+	slices.SortStableFunc(out, func(x, y report.Cell) int { return cmp.Compare(x.Action, y.Action) })
+	return out
+}
+
+// proposal lays a plan out as IAM documents with the reasons of each statement.
+func (a *audit) proposal(j *judgement, p *plan) *report.Proposal {
+	out := &report.Proposal{Policies: []report.ProposedPolicy{}, Statements: []report.Statement{}, Removed: []report.Removed{},
+		Confirm: p.confirm, Notes: p.notes}
+	kept := map[string]bool{}
+	var specs []policy.Spec
+	for i, st := range slices.Concat(p.statements, p.denies) {
+		if st.area == areaDenies {
+			st.spec.Sid = fmt.Sprintf("KeptDeny%d", i-len(p.statements)+1)
+		} else {
+			for _, action := range st.spec.Actions {
+				kept[action] = true
+			}
+		}
+		specs = append(specs, st.spec)
+		out.Statements = append(out.Statements, report.Statement{Sid: st.spec.Sid, Area: st.area, Because: st.because})
+	}
+	out.Proof = report.Proof{Status: "draft", Reasons: a.draftReasons(j), Assumes: []string{HoleRule}, Counterexamples: []string{}}
+	if len(p.statements) > 0 {
+		d, err := policy.Build(specs...)
+		if err != nil {
+			// Every part comes from a parsed policy or is escaped: see literal.
+			out.Notes = append(out.Notes, "No document: "+err.Error())
+		} else {
+			out.Policies = append(out.Policies, report.ProposedPolicy{Name: "sagemaker-least-privilege", Document: d.Indent()})
+			out.Proof.Characters = d.Size()
+			if d.Size() > policy.QuotaRoleInline {
+				out.Notes = append(out.Notes, fmt.Sprintf("The document has %d characters, and a role's inline policies may have %d in all.", d.Size(), policy.QuotaRoleInline))
+			}
+		}
+	} else {
+		out.Notes = append(out.Notes, "Nothing that this role is granted was needed by a job or seen in use: there is no policy to propose.")
+	}
+	if !j.trust.AllowsSageMaker && len(j.sub.jobs) > 0 && j.grant.trust != nil {
+		out.Trust = []byte(trustBaseline)
+	}
+	a.removals(j, kept, out)
+	out.Notes = list(out.Notes)
+	return out
+}
+
+// trustBaseline is the trust policy of an execution role. Source: AWS
+// sagemaker-roles; the customer's reference.
+const trustBaseline = `{
+  "Version": "2012-10-17",
+  "Statement": [
+    {
+      "Effect": "Allow",
+      "Principal": {
+        "Service": "sagemaker.amazonaws.com"
+      },
+      "Action": "sts:AssumeRole"
+    }
+  ]
+}`
+
+// draftReasons says why the proposal is no more than a draft.
+func (a *audit) draftReasons(j *judgement) []string {
+	out := []string{"This version does not prove a proposal."}
+	if a.observer.blind != "" {
+		out = append(out, "Use is not wholly known: "+a.observer.blind+".")
+	}
+	if slices.ContainsFunc(j.sub.jobs, func(job *snapshot.Job) bool { return !job.NetworkIsolation }) {
+		out = append(out, "User code runs with this role's credentials, and Event history shows no calls of the data plane: other S3 use would not be seen.")
+	}
+	for _, n := range j.needs {
+		if strings.HasPrefix(n.need.field, "InputDataConfig") && n.need.s3 != nil && !n.need.s3.prefix {
+			out = append(out, "A manifest was not read: the objects it names are not in the proposal.")
+			break
+		}
+	}
+	out = append(out, "Other users of the role (notebooks, Studio, endpoints, processing) were not read.")
+	return out
+}
+
+// removals lists what the proposal drops: what is unused, and beside it, to be
+// confirmed, what nobody could observe.
+func (a *audit) removals(j *judgement, kept map[string]bool, out *report.Proposal) {
+	perService := map[string][]string{}
+	unobservable := map[string]int{}
+	for action, v := range j.actions {
+		switch {
+		case kept[action]:
+		case v.verdict == report.VerdictUnused:
+			perService[serviceOf(action)] = append(perService[serviceOf(action)], action)
+			out.RemovedTotal++
+		case v.verdict == report.VerdictUnobservable:
+			unobservable[serviceOf(action)]++
+		}
+	}
+	var all []report.Removed
+	for service, names := range perService {
+		if len(names) == a.perService[service] {
+			all = append(all, report.Removed{Action: service + ":*", Count: len(names), Because: string(report.VerdictUnused)})
+			continue
+		}
+		for _, name := range names {
+			all = append(all, report.Removed{Action: name, Count: 1, Because: string(report.VerdictUnused)})
+		}
+	}
+	slices.SortFunc(all, func(x, y report.Removed) int { return cmp.Compare(x.Action, y.Action) })
+	out.Removed, _ = capped(all, report.MaxRemoved)
+	if len(unobservable) > 0 {
+		total := 0
+		for _, n := range unobservable {
+			total += n
+		}
+		services, _ := capped(sortedKeys(unobservable), 12)
+		more := ""
+		if n := len(unobservable) - len(services); n > 0 {
+			more = fmt.Sprintf(" and %d more services", n)
+		}
+		out.Confirm = append(out.Confirm, fmt.Sprintf("%d granted actions that nobody could observe are not in the proposal (%s%s): confirm that the role's code does without them.",
+			total, strings.Join(services, ", "), more))
+	}
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
