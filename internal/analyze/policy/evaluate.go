@@ -131,8 +131,10 @@ type rulings struct {
 func (d *decider) rulings() rulings {
 	s := d.stack
 	var all rulings
-	all.scps = d.levels(s.SCPs, LayerSCP)
-	all.rcps = d.levels(s.RCPs, LayerRCP)
+	if !d.env.request.Principal.serviceLinked() {
+		all.scps = d.levels(s.SCPs, LayerSCP)
+		all.rcps = d.levels(s.RCPs, LayerRCP)
+	}
 	if s.Resource != nil {
 		all.resource = d.ruling([]Policy{*s.Resource}, LayerResource)
 	}
@@ -286,9 +288,9 @@ func (d *decider) weigh(all *rulings, side Side) (Outcome, Layer) {
 		return Allowed, LayerResource
 	case crossAccount && identity && !direct && !role && !account:
 		return ImplicitDeny, LayerResource
-	case !crossAccount && role && !identity:
+	case !crossAccount && role:
 		identity, granted = true, LayerResource
-	case !crossAccount && d.resourceMustAllow() && !role && !account:
+	case !crossAccount && d.resourceMustAllow() && !account:
 		return ImplicitDeny, LayerResource
 	}
 

@@ -77,12 +77,16 @@ func (e *Expander) Expand(s *Stack, known Context) *Grant {
 	g.identity = x.states(atoms)
 
 	effective := atoms
-	ceilings := [][]Policy{}
+	scps, rcps := s.SCPs, s.RCPs
+	if arn, presence := x.env.lookup("aws:principalarn"); presence == present && len(arn) == 1 {
+		who := Principal{ARN: arn[0], Kind: Role}
+		if who.serviceLinked() {
+			scps, rcps = nil, nil
+		}
+	}
+	ceilings := slices.Clone(scps)
 	if s.Boundary != nil {
 		ceilings = append(ceilings, s.Boundary)
-	}
-	for _, level := range s.SCPs {
-		ceilings = append(ceilings, level)
 	}
 	if s.Session != nil {
 		ceilings = append(ceilings, []Policy{*s.Session})
@@ -91,12 +95,12 @@ func (e *Expander) Expand(s *Stack, known Context) *Grant {
 		allows, denies := x.rules(policies, LayerBoundary)
 		effective = deny(x.limit(effective, allows), denies)
 	}
-	for _, level := range s.RCPs {
+	for _, level := range rcps {
 		_, denies := x.rules(level, LayerRCP)
 		effective = deny(effective, denies)
 	}
 	g.effective = g.identity
-	if len(ceilings) > 0 || len(s.RCPs) > 0 {
+	if len(ceilings) > 0 || len(rcps) > 0 {
 		g.effective = x.states(effective)
 	}
 	return g

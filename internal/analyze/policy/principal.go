@@ -64,6 +64,12 @@ func isAccountID(text string) bool {
 // name is the last part of the ARN's path: the name of the role or user.
 func (p *Principal) name() string { return p.ARN[strings.LastIndexByte(p.ARN, '/')+1:] }
 
+// serviceLinked reports whether the principal is a service-linked role, which SCPs and
+// RCPs pass by (AWS: orgs_manage_policies_scps, orgs_manage_policies_rcps).
+func (p *Principal) serviceLinked() bool {
+	return p.Kind == Role && strings.Contains(p.ARN, ":role/aws-service-role/")
+}
+
 // grantee says as whom a Principal element names the principal: that decides what a
 // resource policy's Allow is worth (AWS:
 // reference_policies_evaluation-logic_policy-eval-denyallow).

@@ -143,7 +143,7 @@ func isPrefixARN(p []symbol, n int, resource string) bool {
 // matchSegments matches p, which has n segments, segment by segment; the last takes
 // the rest of the resource.
 func matchSegments(p []symbol, n int, resource string) bool {
-	for ; n > 1; n-- {
+	for range n - 1 {
 		first, rest := cutSegment(p)
 		head, tail, ok := strings.Cut(resource, ":")
 		if !ok || !matches(first, head) {
