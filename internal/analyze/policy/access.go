@@ -21,6 +21,9 @@ type Access struct {
 // ARN, or an entry of a Resource element. It is exact for an ARN. For a pattern it
 // compares with each statement's patterns: what a statement includes segment by
 // segment it covers, what it only overlaps makes the answer Partial.
+//
+// Without a resource policy in the stack, Effective is an upper bound: that of another
+// account's resource is presumed to allow.
 func (s *Stack) Access(p Principal, action, pattern string, known Context) Access {
 	r := Request{Principal: p, Action: action, Resource: pattern, Context: known}
 	if !strings.ContainsAny(pattern, "*?") && !strings.Contains(pattern, "${") {
@@ -65,6 +68,7 @@ func union(all, more []Match) []Match {
 func (s *Stack) access(r Request, c *cell) Access {
 	d := newDecider(s, r)
 	d.cell = c
+	d.auditing = true
 	d.env.noting = true
 	all := d.rulings()
 	var a Access

@@ -1,0 +1,123 @@
+package policy_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"sagemaker-role-audit/internal/analyze/actions"
+	"sagemaker-role-audit/internal/analyze/policy"
+)
+
+// Section B: what expanding policies costs, and how far that is from the goal.
+
+const (
+	benchBoundary = `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Action":["s3:*","sagemaker:*","ecr:*","logs:*","cloudwatch:*","kms:*","iam:PassRole","ec2:Describe*"],"Resource":"*"},
+		{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"arn:aws:secretsmanager:*:111122223333:secret:sagemaker-*"}]}`
+	benchDeny = `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":["s3:Delete*","iam:*"],"Resource":["arn:aws:s3:::audit-logs/*","arn:aws:iam::111122223333:role/admin/*"]}}`
+)
+
+// goal reports a duration per operation against what it may be.
+func goal(b *testing.B, name string, got, want time.Duration) {
+	b.ReportMetric(float64(got)/float64(want), "of-goal")
+	b.Logf("section B: %-42s %10v  goal %8v  %.2f of it", name, got.Round(time.Microsecond), want, float64(got)/float64(want))
+}
+
+func benchStack(b *testing.B, full, boundary, deny []byte) *policy.Stack {
+	s := identity(parse(b, full), parse(b, deny))
+	s.Boundary = []policy.Policy{{Layer: policy.LayerBoundary, Document: parse(b, boundary)}}
+	return s
+}
+
+// BenchmarkSectionBOneRole is the effective grant of one role, from JSON, with
+// nothing kept from one to the next.
+func BenchmarkSectionBOneRole(b *testing.B) {
+	full, boundary, deny := managed(b, "AmazonSageMakerFullAccess"), []byte(benchBoundary), []byte(benchDeny)
+	expander := policy.NewExpander(actions.Load())
+	known := policy.Offline(policy.Facts{})
+	b.ReportAllocs()
+	for b.Loop() {
+		expander.Expand(benchStack(b, full, boundary, deny), known)
+	}
+	goal(b, "one role, from JSON", b.Elapsed()/time.Duration(b.N), 500*time.Microsecond)
+}
+
+// BenchmarkSectionBManyRoles is 5,000 roles that share managed policies and have an
+// inline policy each.
+func BenchmarkSectionBManyRoles(b *testing.B) {
+	const roles = 5000
+	names := []string{"AmazonSageMakerFullAccess", "AmazonS3FullAccess", "SecurityAudit"}
+	known := policy.Offline(policy.Facts{})
+	b.ReportAllocs()
+	for b.Loop() {
+		expander := policy.NewExpander(actions.Load())
+		var shared []*policy.Document
+		for _, name := range names {
+			shared = append(shared, parse(b, managed(b, name)))
+		}
+		boundary := parse(b, []byte(benchBoundary))
+		for i := range roles {
+			inline := strings.ReplaceAll(benchDeny, "audit-logs", fmt.Sprintf("audit-logs-%d", i))
+			s := identity(shared[0], shared[1+i%2], parse(b, []byte(inline)))
+			s.Boundary = []policy.Policy{{Layer: policy.LayerBoundary, Document: boundary}}
+			expander.Expand(s, known)
+		}
+	}
+	goal(b, "5,000 roles", b.Elapsed()/time.Duration(b.N), 2500*time.Millisecond)
+}
+
+// BenchmarkSectionBGlob is the same question, which actions do the statements speak
+// of, by Expander and by a glob per (action, pattern).
+func BenchmarkSectionBGlob(b *testing.B) {
+	catalogue := actions.Load()
+	expander := policy.NewExpander(catalogue)
+	names := make([]string, catalogue.Len())
+	for i := range names {
+		names[i] = strings.ToLower(catalogue.Action(i))
+	}
+	d := parse(b, managed(b, "AmazonSageMakerFullAccess"))
+	var fast, slow time.Duration
+	for b.Loop() {
+		start := time.Now()
+		n := 0
+		for _, s := range d.Statements() {
+			n += len(expander.Actions(s))
+		}
+		fast += time.Since(start)
+		start = time.Now()
+		m := 0
+		for _, s := range d.Statements() {
+			for _, action := range names {
+				listed := false
+				for _, p := range s.Actions {
+					if glob(strings.ToLower(p), action) {
+						listed = true
+						break
+					}
+				}
+				if listed != s.NotAction {
+					m++
+				}
+			}
+		}
+		slow += time.Since(start)
+		if n != m {
+			b.Fatalf("%d actions, a glob finds %d", n, m)
+		}
+	}
+	times := float64(slow) / float64(fast)
+	b.ReportMetric(times, "x-glob")
+	b.Logf("section B: %-42s %9.0fx  goal     >=10x", "against a glob per (action, pattern)", times)
+}
+
+// BenchmarkSectionBParse is the share of parsing.
+func BenchmarkSectionBParse(b *testing.B) {
+	data := managed(b, "AmazonSageMakerFullAccess")
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		parse(b, data)
+	}
+}
