@@ -209,7 +209,7 @@ func areaRank(area string) int {
 func (a *audit) fillDenied(j *judgement, r *report.Role) {
 	for _, o := range sortedObservations(j.seen.denied) {
 		d := report.Denied{Action: o.action, Count: o.count, Last: o.last.UTC(), Verdict: report.VerdictRefused,
-			Layer: o.layer(), Evidence: list(o.evidence), ResolvedAt: moment(after(j.seen.used[o.action], o.last))}
+			Layer: o.layer(), Evidence: list(o.evidence), ResolvedAt: moment(resolved(j.seen.used[o.action], o))}
 		d.Resources, d.ResourcesTotal = capped(sorted(o.resources), report.MaxResources)
 		switch {
 		case slices.ContainsFunc(r.Missing, func(m report.Missing) bool { return m.Action == o.action }):
@@ -235,15 +235,21 @@ func (a *audit) grantsAny(j *judgement, o *observation) bool {
 	})
 }
 
-// after is the first known use after t, zero if there is none.
-func after(o *observation, t time.Time) time.Time {
+// resolved is the first known use, after the last denial, of a resource that was
+// denied; zero if there is none.
+func resolved(used, denied *observation) time.Time {
 	var first time.Time
-	if o == nil {
+	if used == nil {
 		return first
 	}
-	for _, at := range o.times {
-		if at.After(t) && (first.IsZero() || at.Before(first)) {
-			first = at
+	for _, c := range used.calls {
+		if !slices.ContainsFunc(c.resources, func(r string) bool { _, ok := denied.resources[r]; return ok }) {
+			continue
+		}
+		for _, at := range []time.Time{c.first, c.last} {
+			if at.After(denied.last) && (first.IsZero() || at.Before(first)) {
+				first = at
+			}
 		}
 	}
 	return first

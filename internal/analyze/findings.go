@@ -124,6 +124,18 @@ func firm(st *policy.Statement, s report.Severity) report.Severity {
 	return report.SeverityList[min(s.Rank()+1, len(report.SeverityList)-1)]
 }
 
+// under names the condition keys of a statement.
+func under(st *policy.Statement) string {
+	if st.Unconditional() {
+		return ""
+	}
+	keys := map[string]struct{}{}
+	for _, c := range st.Conditions {
+		keys[c.Key] = struct{}{}
+	}
+	return " (under a condition on " + strings.Join(sorted(keys), ", ") + ")"
+}
+
 func subjectOf(ref *report.StatementRef) string {
 	return fmt.Sprintf("%s#%s", ref.Policy, cmp.Or(ref.Sid, fmt.Sprint(ref.Index)))
 }
@@ -160,7 +172,9 @@ func serviceWildcard(a *audit, j *judgement) []hit {
 		}
 		var services []string
 		for _, action := range st.Actions {
-			if wholeService.MatchString(action) {
+			// iam:* and s3:* on every bucket have findings of their own.
+			if wholeService.MatchString(action) && !strings.EqualFold(serviceOf(action), "iam") &&
+				!(strings.EqualFold(serviceOf(action), "s3") && slices.ContainsFunc(st.Resources, everyBucket.MatchString)) {
 				services = append(services, action)
 			}
 		}
@@ -208,8 +222,8 @@ func s3EveryBucket(a *audit, j *judgement) []hit {
 			return
 		}
 		out = append(out, hit{severity: firm(st, severity), subject: subjectOf(ref), statement: ref,
-			detail: fmt.Sprintf("%s may %s objects in every bucket of the account, and in those of others that let it; the jobs need %s.",
-				p.Name, strings.Join(what, ", "), a.bucketsNeeded(j))})
+			detail: fmt.Sprintf("%s may %s objects in every bucket of the account, and in those of others that let it%s; the jobs need %s.",
+				p.Name, strings.Join(what, ", "), under(st), a.bucketsNeeded(j))})
 	})
 	return out
 }
@@ -272,7 +286,7 @@ func passRoleAny(a *audit, j *judgement) []hit {
 			return
 		}
 		out = append(out, hit{severity: firm(st, report.High), subject: subjectOf(ref), statement: ref,
-			detail: fmt.Sprintf("%s lets the role hand any role of the account to a service that it may call: the job can run code as that role.", p.Name)})
+			detail: fmt.Sprintf("%s lets the role hand any role of the account to a service that it may call%s: the job can run code as that role.", p.Name, under(st))})
 	})
 	return out
 }
@@ -333,7 +347,9 @@ func trustOpen(a *audit, j *judgement) []hit {
 		case kind == "AWS" && strings.HasSuffix(value, ":root"), kind == "AWS" && value == a.snapshot.Account.ID:
 			severity, who = report.Medium, "every principal of this account that IAM allows to: "+value
 		case kind == "AWS", kind == "Federated":
-			severity = report.Medium
+			severity, who = report.Medium, value
+		case kind == "Service":
+			who = "the service " + value
 		}
 		out = append(out, hit{severity: severity, subject: p, detail: "The trust policy also lets in " + who + "."})
 	}
@@ -415,6 +431,11 @@ func (a *audit) needHits(j *judgement, verdict report.Verdict, say func(*judgedN
 func deniedCalls(a *audit, j *judgement) []hit {
 	var out []hit
 	for _, o := range sortedObservations(j.seen.denied) {
+		if slices.ContainsFunc(j.needs, func(n *judgedNeed) bool {
+			return n.action == o.action && !n.need.optional && (n.verdict == report.VerdictMissing || n.verdict == report.VerdictBlocked)
+		}) {
+			continue // told by missing-permission or blocked-permission
+		}
 		where := ""
 		if res := sorted(o.resources); len(res) > 0 {
 			where = " on " + res[0]

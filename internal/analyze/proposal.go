@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -38,9 +39,11 @@ const (
 // conditions that today's grant puts on it.
 type atom struct {
 	action, pattern string
-	area            string
-	conditions      []policy.Condition
-	because         string
+	// not: pattern is that of a NotResource element, one a line, kept whole.
+	not        bool
+	area       string
+	conditions []policy.Condition
+	because    string
 }
 
 // sidRule names the statements of an area, and of some of its actions.
@@ -60,6 +63,7 @@ var sidRules = []sidRule{
 	{sid: "S3ReadData", area: areaS3Read},
 	{sid: "S3WriteArtifacts", area: areaS3Write},
 	{sid: "CloudWatchLogsDescribe", area: areaLogs, actions: []string{"logs:DescribeLogStreams"}, beyond: true},
+	{sid: "CloudWatchLogGroup", area: areaLogs, actions: []string{"logs:CreateLogGroup"}},
 	{sid: "CloudWatchLogs", area: areaLogs},
 	{sid: "CloudWatchMetrics", area: areaMetrics, beyond: true},
 	{sid: "KMSKeys", area: areaKMS},
@@ -87,27 +91,35 @@ func (a *audit) plan(j *judgement) *plan {
 		if n.verdict != report.VerdictRequired && n.verdict != report.VerdictUsed || n.need.strength == strengthFailed {
 			continue
 		}
-		got, note := a.held(j, n.action, n.resource)
-		if note != "" {
-			p.notes = append(p.notes, note)
-		}
-		for _, x := range got {
-			x.area, x.because = n.area, n.why()
-			atoms = append(atoms, x)
-			served[x.action] = append(served[x.action], x.pattern)
+		for _, pattern := range p.resolveAlias(j, n) {
+			got, note := a.held(j, n.action, pattern)
+			if note != "" {
+				p.notes = append(p.notes, note)
+			}
+			for _, x := range got {
+				x.area, x.because = n.area, n.why()
+				atoms = append(atoms, x)
+				served[x.action] = append(served[x.action], x.pattern)
+			}
 		}
 	}
 	for _, o := range sortedObservations(j.seen.used) {
 		if j.actions[o.action].verdict != report.VerdictUsed {
 			continue
 		}
-		if i, ok := a.library.catalog.Index(o.action); ok && a.library.catalog.IsPermissionsManagement(i) {
-			p.confirm = append(p.confirm, fmt.Sprintf("%s was used %s: it manages permissions, so it is left out until a person says that the role needs it.", o.action, times(o.count)))
-			continue
+		sensitive := serviceOf(o.action) == "iam"
+		if i, ok := a.library.catalog.Index(o.action); ok {
+			sensitive = sensitive && !a.library.catalog.IsReadOnly(i) || a.library.catalog.IsPermissionsManagement(i)
 		}
 		for _, resource := range observedPatterns(o) {
-			if slices.ContainsFunc(served[o.action], func(s string) bool { return policy.Includes(s, resource) }) {
+			if slices.ContainsFunc(served[o.action], func(s string) bool { return policy.Includes(s, resource) }) ||
+				resource == "*" && len(o.resources) == 0 && len(served[o.action]) > 0 {
 				continue
+			}
+			if sensitive {
+				p.confirm = append(p.confirm, fmt.Sprintf("%s was used %s, last on %s: it can change permissions or hand on a role, so it is left out until a person says that the role needs it.",
+					o.action, times(o.count), day(o.last)))
+				break
 			}
 			got, note := a.held(j, o.action, resource)
 			if note != "" {
@@ -161,23 +173,53 @@ func observedPatterns(o *observation) []string {
 	}
 	nobody := new(snapshot.Job)
 	h := newHoles()
-	objects := map[string]s3Location{}
+	locations := map[string]s3Location{}
 	patterns := map[string]struct{}{}
 	for _, r := range sorted(o.resources) {
 		if loc, ok := parseObjectARN(r); ok {
-			objects[r] = loc
+			locations[r] = loc
 			h.see(nobody, "", &loc)
 			continue
 		}
 		if group, _, ok := strings.Cut(r, ":log-stream:"); ok {
 			r = group + ":*"
 		}
+		if kind, name, ok := strings.Cut(r, "/"); ok && jobARN.MatchString(kind) && volatile(name, "") {
+			r = kind + "/*"
+		}
 		patterns[r] = struct{}{}
 	}
-	for _, loc := range objects {
+	for _, loc := range locations {
 		patterns[h.generalise(nobody, "", loc).pattern()] = struct{}{}
 	}
 	return minimal(patterns)
+}
+
+// jobARN is the part of a job's ARN before its name: each job has a new one.
+// Source: AWS service authorization reference, SageMaker resource types.
+var jobARN = regexp.MustCompile(`^arn:[a-z0-9-]+:sagemaker:[a-z0-9-]+:\d{12}:[a-z-]+-job$`)
+
+// resolveAlias gives the keys that a need for an alias's key was seen to use, so
+// that the proposal need not grant any key; the need's own resource otherwise.
+func (p *plan) resolveAlias(j *judgement, n *judgedNeed) []string {
+	if !n.need.alias {
+		return []string{n.resource}
+	}
+	keys := map[string]struct{}{}
+	for _, action := range []string{"kms:GenerateDataKey", "kms:Decrypt", "kms:Encrypt"} {
+		if o := j.seen.used[action]; o != nil {
+			for r := range o.resources {
+				if policy.Includes(n.resource, r) {
+					keys[r] = struct{}{}
+				}
+			}
+		}
+	}
+	if len(keys) == 0 {
+		p.notes = append(p.notes, fmt.Sprintf("%s names its key by an alias, which IAM cannot match and no event resolved: put the key's ARN in the place of %s.", n.fields[0], n.resource))
+		return []string{n.resource}
+	}
+	return sorted(keys)
 }
 
 // held intersects a needed pattern with what identity policies grant today, and
@@ -189,11 +231,13 @@ func (a *audit) held(j *judgement, action, pattern string) ([]atom, string) {
 	if access.Identity == policy.No {
 		return nil, ""
 	}
+	index, known := a.library.catalog.Index(action)
+	resourceless := known && a.library.catalog.Resourceless(index)
 	// A Deny may take part of it away; every Deny is kept, so that is no matter here.
 	var out []atom
 	for _, m := range access.Allows {
 		switch {
-		case m.Layer != policy.LayerIdentity || m.Partial:
+		case m.Layer != policy.LayerIdentity || m.Partial && !resourceless:
 		case m.Statement.Unconditional():
 			return []atom{{action: action, pattern: pattern}}, ""
 		default:
@@ -204,10 +248,12 @@ func (a *audit) held(j *judgement, action, pattern string) ([]atom, string) {
 		return out, ""
 	}
 	// Today's grant is narrower than the need: keep its own patterns within it.
-	i, known := a.library.catalog.Index(action)
 	if known {
-		for _, granted := range g.set.Patterns(i) {
-			if !granted.Not && policy.Includes(pattern, granted.Pattern) {
+		for _, granted := range g.set.Patterns(index) {
+			switch {
+			case granted.Not && pattern == "*":
+				out = append(out, atom{action: action, pattern: strings.Join(granted.Statement.Resources, "\n"), not: true, conditions: granted.Statement.Conditions})
+			case !granted.Not && policy.Includes(pattern, granted.Pattern):
 				out = append(out, atom{action: action, pattern: granted.Pattern, conditions: granted.Statement.Conditions})
 			}
 		}
@@ -224,6 +270,7 @@ func group(atoms []atom) []planned {
 	type set struct {
 		rule       int
 		conditions string
+		not        bool
 	}
 	type cell struct {
 		set
@@ -233,7 +280,7 @@ func group(atoms []atom) []planned {
 	because := map[set]map[string]struct{}{}
 	specs := map[string][]policy.Condition{}
 	for _, x := range atoms {
-		s := set{sidRuleOf(x.area, x.action), conditionsKey(x.conditions)}
+		s := set{sidRuleOf(x.area, x.action), conditionsKey(x.conditions), x.not}
 		specs[s.conditions] = x.conditions
 		c := cell{s, x.action}
 		if patterns[c] == nil {
@@ -254,8 +301,12 @@ func group(atoms []atom) []planned {
 		st := statement{c.set, strings.Join(minimal(res), "\n")}
 		actionsOf[st] = append(actionsOf[st], c.action)
 	}
+	for st := range actionsOf {
+		slices.Sort(actionsOf[st])
+	}
 	order := slices.SortedFunc(maps.Keys(actionsOf), func(x, y statement) int {
-		return cmp.Or(cmp.Compare(x.rule, y.rule), cmp.Compare(x.conditions, y.conditions), cmp.Compare(x.resources, y.resources))
+		return cmp.Or(cmp.Compare(x.rule, y.rule), cmp.Compare(x.conditions, y.conditions), cmp.Compare(x.resources, y.resources),
+			slices.Compare(actionsOf[x], actionsOf[y]))
 	})
 	var out []planned
 	used := map[string]int{}
@@ -267,12 +318,16 @@ func group(atoms []atom) []planned {
 			sid = fmt.Sprintf("%s%d", sid, n)
 		}
 		names := actionsOf[st]
-		slices.Sort(names)
 		why, _ := capped(sorted(because[st.set]), report.MaxEvidence)
 		if rule.beyond {
 			why = append([]string{"beyond the reference: AWS documents it for every training job"}, why...)
 		}
-		spec := policy.Spec{Sid: sid, Effect: policy.Allow, Actions: names, Resources: strings.Split(st.resources, "\n")}
+		spec := policy.Spec{Sid: sid, Effect: policy.Allow, Actions: names}
+		if st.not {
+			spec.NotResources = strings.Split(st.resources, "\n")
+		} else {
+			spec.Resources = strings.Split(st.resources, "\n")
+		}
 		for _, c := range specs[st.conditions] {
 			spec.Conditions = append(spec.Conditions, policy.ConditionSpec{Operator: c.Operator, Key: c.Key, Values: c.Values})
 		}

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"sagemaker-role-audit/internal/collect/snapshot"
 )
@@ -65,6 +66,8 @@ type need struct {
 	ifMissing  string
 	optional   bool
 	field      string
+	// alias: a KMS key named by its alias, so that resource is any key.
+	alias bool
 }
 
 // place is where a job runs, for the ARNs of what it needs.
@@ -244,7 +247,7 @@ func (p place) outputs(j *snapshot.Job) []need {
 			confidence: conf, ifMissing: ifMissing, field: field})
 		return &loc
 	}
-	write(j.Output.URI, "OutputDataConfig.S3OutputPath", confidenceDoc, "fails")
+	write(outputFolder(j), "OutputDataConfig.S3OutputPath", confidenceDoc, "fails")
 	if loc := write(j.Checkpoint, "CheckpointConfig.S3Uri", confidenceInferred, "unknown"); loc != nil {
 		const field = "CheckpointConfig.S3Uri"
 		out = append(out,
@@ -272,6 +275,17 @@ func (p place) outputs(j *snapshot.Job) []need {
 	return out
 }
 
+// outputFolder is S3OutputPath, with a slash behind it where the job's artifact
+// shows that SageMaker put one: s3://bucket/models then means models/ and not
+// models-of-others/.
+func outputFolder(j *snapshot.Job) string {
+	folder := strings.TrimSuffix(j.Output.URI, "/") + "/"
+	if j.Output.URI != "" && strings.HasPrefix(j.Artifact, folder) {
+		return folder
+	}
+	return j.Output.URI
+}
+
 // extras: AWS sagemaker-roles (VPC, KMS), mpuoverview and UsingKMSEncryption
 // (GenerateDataKey and Decrypt of a multipart upload), train-remote-debugging.
 func (p place) extras(j *snapshot.Job) []need {
@@ -288,6 +302,9 @@ func (p place) extras(j *snapshot.Job) []need {
 	}
 	if key := p.keyARN(j.Region, j.Output.KMSKey); key != "" {
 		add(areaKMS, key, "fails", "OutputDataConfig.KmsKeyId", "kms:Encrypt", "kms:GenerateDataKey", "kms:Decrypt")
+		for i := range out {
+			out[i].alias = out[i].area == areaKMS && isAlias(j.Output.KMSKey)
+		}
 	}
 	if key := p.keyARN(j.Region, j.VolumeKMSKey); key != "" {
 		add(areaKMS, key, "fails", "ResourceConfig.VolumeKmsKeyId", "kms:CreateGrant")
@@ -327,9 +344,12 @@ type required struct {
 	need     need // the strongest
 	jobs     []*snapshot.Job
 	fields   []string // of jobs, same order; at most maxEvidence are kept
-	total    int
-	// completed: a completed job asks for exactly this.
-	completed bool
+	total    int      // jobs that ask for it
+	last     *snapshot.Job
+	// completed: a completed job asks for exactly this, the last of them created
+	// at completedAt.
+	completed   bool
+	completedAt time.Time
 }
 
 // requirements merges the needs of jobs by (area, action, generalised resource).
@@ -362,8 +382,15 @@ func (p place) requirements(jobs []*snapshot.Job, maxEvidence int) []*required {
 				r = &required{action: n.action, resource: n.resource, area: n.area, need: n}
 				merged[k] = r
 			}
-			r.total++
-			r.completed = r.completed || n.strength >= strengthCompleted
+			if r.last != jn.job {
+				r.total, r.last = r.total+1, jn.job
+			}
+			if n.strength >= strengthCompleted {
+				r.completed = true
+				if jn.job.CreatedAt.After(r.completedAt) {
+					r.completedAt = jn.job.CreatedAt
+				}
+			}
 			switch {
 			case n.strength > r.need.strength:
 				r.need, r.jobs, r.fields = n, []*snapshot.Job{jn.job}, []string{n.field}

@@ -22,10 +22,18 @@ type observation struct {
 	regions     map[string]struct{}
 	by          map[string]struct{}
 	evidence    []report.Evidence
-	// times are the known moments of it: the first and last of each group.
-	times []time.Time
+	// sources are the event sources: the services that were called.
+	sources map[string]struct{}
+	// calls are the groups it was seen in.
+	calls []calls
 	// layers are those that refusals named.
 	layers map[string]struct{}
+}
+
+// calls is a group of calls alike.
+type calls struct {
+	first, last time.Time
+	resources   []string
 }
 
 // observations of one role, by action.
@@ -80,7 +88,7 @@ func (o observations) add(u *snapshot.Usage, use actions.Use, by string) {
 	ob := table[use.Action]
 	if ob == nil {
 		ob = &observation{action: use.Action, known: use.Known, first: u.First,
-			resources: map[string]struct{}{}, regions: map[string]struct{}{}, by: map[string]struct{}{}, layers: map[string]struct{}{}}
+			resources: map[string]struct{}{}, regions: map[string]struct{}{}, sources: map[string]struct{}{}, by: map[string]struct{}{}, layers: map[string]struct{}{}}
 		table[use.Action] = ob
 	}
 	ob.count += u.Count
@@ -90,7 +98,8 @@ func (o observations) add(u *snapshot.Usage, use actions.Use, by string) {
 	if u.Last.After(ob.last) {
 		ob.last = u.Last
 	}
-	ob.times = append(ob.times, u.First, u.Last)
+	ob.calls = append(ob.calls, calls{u.First, u.Last, use.Resources})
+	ob.sources[u.EventSource] = struct{}{}
 	for _, r := range use.Resources {
 		ob.resources[r] = struct{}{}
 	}

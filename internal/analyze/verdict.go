@@ -52,6 +52,7 @@ const (
 	reasonRefused    = "only refused calls were seen"
 	reasonNoGrant    = "the role's grant is not wholly known"
 	reasonUnknown    = "not in the catalogue of IAM actions"
+	reasonData       = "recorded as data events only, which Event history never shows"
 )
 
 // judge gives every granted action of the role its verdict: the first rule that
@@ -127,10 +128,14 @@ func (a *audit) whyUnobservable(j *judgement, action string, failed bool) string
 	case j.grant.unknown != "":
 		return reasonNoGrant
 	}
-	if v := actions.VisibilityOf(action); v.Class != actions.Management {
+	switch v := actions.VisibilityOf(action); v.Class {
+	case actions.Management:
+		return a.observer.blind
+	case actions.Data:
+		return reasonData
+	default:
 		return v.Reason
 	}
-	return a.observer.blind
 }
 
 // elsewhere are the layers of a refusal that are neither identity nor boundary:
@@ -139,6 +144,12 @@ var elsewhere = []string{"scp", "rcp", "resource", "session", "endpoint"}
 
 func blockedElsewhere(o *observation) bool {
 	return o != nil && slices.ContainsFunc(elsewhere, func(l string) bool { _, ok := o.layers[l]; return ok })
+}
+
+// stillBlocked reports whether a layer that we do not see refuses the need: its
+// resource was refused, and no job has completed since.
+func stillBlocked(o *observation, r *required) bool {
+	return blockedElsewhere(o) && touches(o, r.resource) && !r.completedAt.After(o.last)
 }
 
 // judgeUnknownActions gives verdicts to actions that no catalogue has: those
@@ -197,7 +208,7 @@ func (a *audit) judgeNeed(j *judgement, r *required) *judgedNeed {
 	n.access = j.grant.stack.Access(j.grant.principal, r.action, r.resource, j.grant.known)
 	whole := n.granted() && (!n.access.Partial || r.completed)
 	switch {
-	case whole && n.access.Effective == policy.No, whole && !touched && blockedElsewhere(j.seen.denied[r.action]):
+	case whole && n.access.Effective == policy.No, whole && !touched && stillBlocked(j.seen.denied[r.action], r):
 		n.verdict = report.VerdictBlocked
 	case whole && touched:
 		n.verdict = report.VerdictUsed

@@ -160,6 +160,22 @@ type Severities struct {
 	Info     int `json:"info"`
 }
 
+// Add counts one finding.
+func (s *Severities) Add(v Severity) {
+	switch v {
+	case Critical:
+		s.Critical++
+	case High:
+		s.High++
+	case Medium:
+		s.Medium++
+	case Low:
+		s.Low++
+	case Info:
+		s.Info++
+	}
+}
+
 // Readiness says what may be done with a role's proposal now.
 type Readiness string
 
