@@ -23,11 +23,45 @@ const (
 	actionGlob                     // any other wildcards
 )
 
+// parseActionPatterns reads a list of entries; their lower-case text is one string.
+func parseActionPatterns(texts []string) []actionPattern {
+	size := 0
+	for _, text := range texts {
+		size += len(text)
+	}
+	buf := make([]byte, 0, size)
+	for _, text := range texts {
+		buf = appendLower(buf, text)
+	}
+	lower := string(buf)
+	patterns := make([]actionPattern, len(texts))
+	for i, text := range texts {
+		patterns[i] = parseActionPattern(lower[:len(text)])
+		lower = lower[len(text):]
+	}
+	return patterns
+}
+
+// appendLower appends text in lower case. Actions are ASCII; the rest stays as it is.
+func appendLower(buf []byte, text string) []byte {
+	for i := range len(text) {
+		c := text[i]
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		buf = append(buf, c)
+	}
+	return buf
+}
+
+func lowerAction(text string) string { return string(appendLower(make([]byte, 0, len(text)), text)) }
+
+// parseActionPattern takes the entry in lower case.
 func parseActionPattern(text string) actionPattern {
 	if text != "" && strings.Trim(text, "*") == "" {
 		return actionPattern{kind: actionAll}
 	}
-	service, name, ok := strings.Cut(strings.ToLower(text), ":")
+	service, name, ok := strings.Cut(text, ":")
 	switch i := strings.IndexAny(name, "*?"); {
 	case !ok || service == "" || name == "" || strings.ContainsAny(service, "*?"):
 		return actionPattern{}
@@ -83,13 +117,13 @@ func globName(pattern, name string) bool {
 // as s3:GetObject. Case does not count; * and ? are wildcards in the name only.
 // AWS: reference_policies_elements_action.
 func MatchAction(pattern, action string) bool {
-	p := parseActionPattern(pattern)
+	p := parseActionPattern(lowerAction(pattern))
 	return p.matches(splitAction(action))
 }
 
 // splitAction is the action's service prefix and name, in lower case.
 func splitAction(action string) (service, name string) {
-	service, name, _ = strings.Cut(strings.ToLower(action), ":")
+	service, name, _ = strings.Cut(lowerAction(action), ":")
 	return service, name
 }
 

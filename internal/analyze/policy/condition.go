@@ -12,14 +12,16 @@ import (
 // operand is a condition value made ready for its operator. valid is false when the
 // value is none of the operator's type.
 type operand struct {
-	valid  bool
-	text   template
-	number *big.Rat
-	date   time.Time
-	truth  bool
-	binary []byte
-	prefix netip.Prefix
+	valid bool
+	truth bool     // of Bool and Null
+	text  template // of String* and Arn*
+	value any      // of the others: *big.Rat, time.Time, []byte or netip.Prefix
 }
+
+func (v *operand) number() *big.Rat     { return v.value.(*big.Rat) }
+func (v *operand) date() time.Time      { return v.value.(time.Time) }
+func (v *operand) binary() []byte       { return v.value.([]byte) }
+func (v *operand) prefix() netip.Prefix { return v.value.(netip.Prefix) }
 
 func (c *Condition) compile(variables bool) {
 	c.op, c.key = parseOperator(c.Operator), strings.ToLower(c.Key)
@@ -39,15 +41,15 @@ func (o operator) operand(text string, variables bool) (v operand) {
 		v.text = parseTemplate(text, o.compare == stringLike || o.compare == arnLike, from)
 		v.valid = true
 	case numericEquals, numericLess, numericLessEquals, numericGreater, numericGreaterEquals:
-		v.number, v.valid = parseNumber(text)
+		v.value, v.valid = parseNumber(text)
 	case dateEquals, dateLess, dateLessEquals, dateGreater, dateGreaterEquals:
-		v.date, v.valid = parseDate(text)
+		v.value, v.valid = parseDate(text)
 	case boolean, null:
 		v.truth, v.valid = parseBool(text)
 	case binaryEquals:
-		v.binary, v.valid = parseBinary(text)
+		v.value, v.valid = parseBinary(text)
 	case ipAddress:
-		v.prefix, v.valid = parsePrefix(text)
+		v.value, v.valid = parsePrefix(text)
 	}
 	return v
 }
@@ -190,7 +192,7 @@ func (o operator) requestValue(value string) (v operand) {
 		v.valid = err == nil
 		if v.valid {
 			address = address.Unmap().WithZone("")
-			v.prefix = netip.PrefixFrom(address, address.BitLen())
+			v.value = netip.PrefixFrom(address, address.BitLen())
 		}
 	default:
 		v = o.operand(value, false)
@@ -204,31 +206,31 @@ func (c *Condition) match(env *environment, policy, request *operand, value stri
 	case stringEquals, stringEqualsIgnoreCase, stringLike, arnLike:
 		return c.matchText(env, &policy.text, value)
 	case numericEquals:
-		return decided(request.number.Cmp(policy.number) == 0)
+		return decided(request.number().Cmp(policy.number()) == 0)
 	case numericLess:
-		return decided(request.number.Cmp(policy.number) < 0)
+		return decided(request.number().Cmp(policy.number()) < 0)
 	case numericLessEquals:
-		return decided(request.number.Cmp(policy.number) <= 0)
+		return decided(request.number().Cmp(policy.number()) <= 0)
 	case numericGreater:
-		return decided(request.number.Cmp(policy.number) > 0)
+		return decided(request.number().Cmp(policy.number()) > 0)
 	case numericGreaterEquals:
-		return decided(request.number.Cmp(policy.number) >= 0)
+		return decided(request.number().Cmp(policy.number()) >= 0)
 	case dateEquals:
-		return decided(request.date.Equal(policy.date))
+		return decided(request.date().Equal(policy.date()))
 	case dateLess:
-		return decided(request.date.Before(policy.date))
+		return decided(request.date().Before(policy.date()))
 	case dateLessEquals:
-		return decided(!request.date.After(policy.date))
+		return decided(!request.date().After(policy.date()))
 	case dateGreater:
-		return decided(request.date.After(policy.date))
+		return decided(request.date().After(policy.date()))
 	case dateGreaterEquals:
-		return decided(!request.date.Before(policy.date))
+		return decided(!request.date().Before(policy.date()))
 	case boolean:
 		return decided(request.truth == policy.truth)
 	case binaryEquals:
-		return decided(bytes.Equal(request.binary, policy.binary))
+		return decided(bytes.Equal(request.binary(), policy.binary()))
 	default: // ipAddress
-		return decided(policy.prefix.Contains(request.prefix.Addr()))
+		return decided(policy.prefix().Contains(request.prefix().Addr()))
 	}
 }
 

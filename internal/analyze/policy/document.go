@@ -1,5 +1,10 @@
 package policy
 
+import (
+	"strings"
+	"sync/atomic"
+)
+
 // Effect is the Effect of a statement, spelled as IAM spells it.
 type Effect string
 
@@ -21,6 +26,13 @@ type Document struct {
 	version    string // "" when the document states none
 	id         string
 	statements []*Statement
+	memo       atomic.Pointer[memo]
+}
+
+// memo is what an Expander found for the document. It is a cache, not a part of it.
+type memo struct {
+	by   *Expander
+	sets []bitset // by statement
 }
 
 // Version is the version of the policy language that the document states, "" for none.
@@ -91,18 +103,32 @@ func (c *Condition) Strings() []string {
 // Unconditional reports whether the statement has no Condition.
 func (s *Statement) Unconditional() bool { return len(s.Conditions) == 0 }
 
-// compile makes the statement ready for matching.
-func (s *Statement) compile(version string) {
-	variables := version == Version2012
-	s.actions = make([]actionPattern, len(s.Actions))
-	for i, a := range s.Actions {
-		s.actions[i] = parseActionPattern(a)
+// compile makes the document's statements ready for matching.
+func (d *Document) compile() {
+	variables := d.version == Version2012
+	size := 0
+	for _, s := range d.statements {
+		for _, r := range s.Resources {
+			size += len(r)
+		}
 	}
-	s.resources = make([]resourcePattern, len(s.Resources))
-	for i, r := range s.Resources {
-		s.resources[i] = parseResourcePattern(r, variables)
-	}
-	for i := range s.Conditions {
-		s.Conditions[i].compile(variables)
+	// All patterns of the document share one array.
+	symbols := make([]symbol, 0, size)
+	for i, s := range d.statements {
+		s.Index = i
+		s.actions = parseActionPatterns(s.Actions)
+		s.resources = make([]resourcePattern, len(s.Resources))
+		for j, r := range s.Resources {
+			from := len(symbols)
+			if variables && strings.Contains(r, "${") {
+				s.resources[j] = parseResourcePattern(r)
+				continue
+			}
+			symbols = appendSymbols(symbols, r, true)
+			s.resources[j] = plainResourcePattern(symbols[from:len(symbols):len(symbols)])
+		}
+		for j := range s.Conditions {
+			s.Conditions[j].compile(variables)
+		}
 	}
 }

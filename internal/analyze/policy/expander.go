@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"sync"
 )
 
 // Universe is a catalogue of actions. Action spells an action canonically, such as
@@ -17,7 +16,7 @@ type Universe interface {
 }
 
 // Expander finds the actions of a Universe that statements speak of. What it found
-// for a document it keeps, so that roles sharing a managed policy share the work: parse
+// for a document stays with the document, so that roles sharing a managed policy share the work: parse
 // such a document once. It is safe for concurrent use.
 type Expander struct {
 	size         int
@@ -25,9 +24,6 @@ type Expander struct {
 	services     map[string]span
 	resourceless bitset
 	everything   bitset
-
-	mu   sync.RWMutex
-	sets map[*Document][]bitset // by statement
 }
 
 // span is the indices lo..hi-1.
@@ -36,12 +32,12 @@ type span struct{ lo, hi int }
 // NewExpander reads the universe once. It panics if the universe is not sorted as it must be.
 func NewExpander(u Universe) *Expander {
 	n := u.Len()
-	e := &Expander{size: n, names: make([]string, n), services: map[string]span{}, sets: map[*Document][]bitset{}}
+	e := &Expander{size: n, names: make([]string, n), services: map[string]span{}}
 	all, resourceless := newDense(n), newDense(n)
 	all.setRange(0, n)
 	last := ""
 	for i := range n {
-		action := strings.ToLower(u.Action(i))
+		action := lowerAction(u.Action(i))
 		if action <= last {
 			panic("policy: universe is not sorted: " + action + " after " + last)
 		}
@@ -76,20 +72,15 @@ func (e *Expander) Actions(s *Statement) []int {
 
 // document is the set of each of the document's statements.
 func (e *Expander) document(d *Document) []bitset {
-	e.mu.RLock()
-	sets, ok := e.sets[d]
-	e.mu.RUnlock()
-	if ok {
-		return sets
+	if m := d.memo.Load(); m != nil && m.by == e {
+		return m.sets
 	}
-	sets = make([]bitset, len(d.statements))
+	sets := make([]bitset, len(d.statements))
 	scratch := newDense(e.size)
 	for i, s := range d.statements {
 		sets[i] = e.statement(s, scratch)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.sets[d] = sets
+	d.memo.Store(&memo{e, sets})
 	return sets
 }
 

@@ -42,10 +42,7 @@ func (s *scanner) document() *Document {
 	if !found {
 		s.fail(start, "no Statement")
 	}
-	for i, st := range d.statements {
-		st.Index = i
-		st.compile(d.version)
-	}
+	d.compile()
 	return d
 }
 

@@ -17,14 +17,14 @@ type resourcePattern struct {
 
 const arnParts = 6
 
-func parseResourcePattern(text string, variables bool) resourcePattern {
-	p := resourcePattern{all: text != "" && strings.Trim(text, "*") == ""}
-	from := -1
-	if variables {
-		from = afterColon(text, arnParts-1)
-	}
-	p.text = parseTemplate(text, true, from)
-	return p
+// parseResourcePattern reads an entry that may hold variables.
+func parseResourcePattern(text string) resourcePattern {
+	return resourcePattern{text: parseTemplate(text, true, afterColon(text, arnParts-1))}
+}
+
+// plainResourcePattern is an entry without variables.
+func plainResourcePattern(p []symbol) resourcePattern {
+	return resourcePattern{text: template{symbols: p}, all: onlyStars(p)}
 }
 
 // afterColon is the offset after the nth colon of text, -1 if there are fewer.
@@ -307,7 +307,7 @@ func Includes(outer, inner string) bool {
 // patternSymbols reads a resource pattern with each variable as the symbol undecide.
 func patternSymbols(text string) []symbol {
 	t := parseTemplate(text, true, afterColon(text, arnParts-1))
-	var p []symbol
+	p := t.symbols
 	for _, v := range t.parts {
 		if v.key != "" {
 			p = append(p, undecide)

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -29,6 +30,10 @@ type scanner struct {
 	text string
 	pos  int
 	path []step
+	// seen are the member names of the objects being read, the outermost first.
+	seen []string
+	// texts is scratch for lists of strings.
+	texts []string
 }
 
 // step is one element of a JSON path: a name, or an index when name is "".
@@ -139,7 +144,7 @@ func (s *scanner) end() {
 func (s *scanner) object(member func(name string, at int)) {
 	s.expect('{')
 	s.enter()
-	var seen []string
+	outer := len(s.seen)
 	for first := true; ; first = false {
 		if s.peek() == '}' && first {
 			break
@@ -151,12 +156,10 @@ func (s *scanner) object(member func(name string, at int)) {
 		name := s.str()
 		s.expect(':')
 		s.path = append(s.path, step{name: name, index: -1})
-		for _, n := range seen {
-			if n == name {
-				s.fail(at, "duplicate key %q", name)
-			}
+		if slices.Contains(s.seen[outer:], name) {
+			s.fail(at, "duplicate key %q", name)
 		}
-		seen = append(seen, name)
+		s.seen = append(s.seen, name)
 		s.space()
 		member(name, at)
 		s.path = s.path[:len(s.path)-1]
@@ -165,6 +168,7 @@ func (s *scanner) object(member func(name string, at int)) {
 		}
 		s.pos++
 	}
+	s.seen = s.seen[:outer]
 	s.expect('}')
 }
 
@@ -377,9 +381,9 @@ func (s *scanner) strings() []string {
 	case '"':
 		return []string{s.str()}
 	case '[':
-		texts := []string{}
-		s.list(func(int) { texts = append(texts, s.str()) })
-		return texts
+		s.texts = s.texts[:0]
+		s.list(func(int) { s.texts = append(s.texts, s.str()) })
+		return append([]string{}, s.texts...)
 	default:
 		s.fail(s.pos, "expected a string or a list of strings, found %s", describe(c))
 		return nil

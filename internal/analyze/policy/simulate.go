@@ -94,7 +94,7 @@ func (s *scanner) simulation() *simulation {
 		}
 		switch name {
 		case "id":
-			c.id = s.text1()
+			c.id = s.scalar()
 		case "principal":
 			at := s.pos
 			p, err := ParsePrincipal(s.str())
@@ -108,7 +108,7 @@ func (s *scanner) simulation() *simulation {
 			c.request.Resource = s.str()
 		case "resourceAccount":
 			at := s.pos
-			if c.request.ResourceAccount = s.text1(); !isAccountID(c.request.ResourceAccount) {
+			if c.request.ResourceAccount = s.scalar(); !isAccountID(c.request.ResourceAccount) {
 				s.fail(at, "an account ID has 12 digits")
 			}
 		case "context":
@@ -116,7 +116,7 @@ func (s *scanner) simulation() *simulation {
 				if _, twice := known.entries[strings.ToLower(key)]; twice {
 					s.fail(at, "duplicate key %q: keys are case-insensitive", key)
 				}
-				known = known.With(key, s.texts()...)
+				known = known.With(key, s.scalars()...)
 			})
 		case "unknown":
 			c.undecided = true
@@ -157,11 +157,11 @@ func (s *scanner) null() bool {
 	return true
 }
 
-// text1 reads a string, number or boolean as text.
-func (s *scanner) text1() string { return s.value().Text }
+// scalar reads a string, number or boolean as text.
+func (s *scanner) scalar() string { return s.value().Text }
 
-// texts reads one of them, or a list.
-func (s *scanner) texts() []string {
+// scalars reads one of them, or a list.
+func (s *scanner) scalars() []string {
 	c := Condition{Values: s.values()}
 	return c.Strings()
 }

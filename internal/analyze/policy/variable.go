@@ -8,7 +8,8 @@ import "strings"
 // Substitution never writes into the template: a document is shared by all who
 // evaluate it.
 type template struct {
-	parts []part // literal symbols and variables in turn
+	symbols []symbol // of a template without variables
+	parts   []part   // of any other: literal symbols and variables in turn
 }
 
 // part is literal symbols, or the variable key when key is set.
@@ -23,7 +24,7 @@ type part struct {
 // from byte offset from on, none if from is negative.
 func parseTemplate(text string, wild bool, from int) template {
 	if from < 0 || !strings.Contains(text, "${") {
-		return template{parts: []part{{symbols: symbolsOf(text, wild)}}}
+		return template{symbols: symbolsOf(text, wild)}
 	}
 	var t template
 	var literal []symbol
@@ -50,6 +51,9 @@ func parseTemplate(text string, wild bool, from int) template {
 			t.parts = append(t.parts, parseVariable(body))
 		}
 		i += n
+	}
+	if t.parts == nil {
+		return template{symbols: literal}
 	}
 	flush()
 	return t
@@ -85,17 +89,14 @@ func parseVariable(body string) part {
 }
 
 // plain reports whether the template holds no variable.
-func (t *template) plain() bool { return len(t.parts) == 1 && t.parts[0].key == "" }
+func (t *template) plain() bool { return t.parts == nil }
 
 // resolve replaces the variables by their values. ok is false when one has none: it
 // is then null, and equal or like nothing. The value of an unknown key becomes the
 // symbol undecide, and its key is noted.
 func (t *template) resolve(env *environment) (p []symbol, ok bool) {
-	if len(t.parts) == 0 {
-		return nil, true
-	}
 	if t.plain() {
-		return t.parts[0].symbols, true
+		return t.symbols, true
 	}
 	for i := range t.parts {
 		switch v := &t.parts[i]; {
