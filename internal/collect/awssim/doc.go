@@ -12,5 +12,8 @@
 //   - Every request is counted, retries included, with the server's own timestamps.
 //   - The signature of a request is not verified, but its credential scope is read: it says the service and region.
 //
+// It answers within microseconds, which shows races that a distant AWS hides: smithy-go v1.28.8 closes a request body
+// as soon as it has the answer, and net/http may still be reading it (see plainBody in helpers_test.go).
+//
 // The package uses the standard library only. Where AWS documents a behaviour the code names the page.
 package awssim

@@ -96,7 +96,7 @@ func (s *sample) addJobEvents(f *family, j *TrainingJob) {
 	if j.VpcConfig != nil {
 		s.addNetwork(who, began.Add(50*time.Second), j)
 	}
-	s.addLogs(who, began.Add(100*time.Second), j)
+	s.addLogs(f, who, began.Add(100*time.Second), j)
 	s.addData(f, who, began.Add(110*time.Second), j)
 	s.addUserCode(f, who, began.Add(10*time.Minute), j)
 }
@@ -178,7 +178,10 @@ func (s *sample) addPull(who UserIdentity, at time.Time, j *TrainingJob) {
 	labels := strings.Split(host, ".")
 	registry, region := labels[0], labels[3]
 	repository, tag, _ := strings.Cut(repository, ":")
-	repository = strings.TrimSuffix(repository, "@sha256")
+	id := map[string]any{"imageTag": tag}
+	if name, byDigest := strings.CutSuffix(repository, "@sha256"); byDigest {
+		repository, id = name, map[string]any{"imageDigest": "sha256:" + tag}
+	}
 
 	pull := func(after time.Duration, name string, parameters map[string]any) Record {
 		parameters["registryId"] = registry
@@ -190,7 +193,7 @@ func (s *sample) addPull(who UserIdentity, at time.Time, j *TrainingJob) {
 		return r
 	}
 	s.add(pull(0, "GetAuthorizationToken", map[string]any{}))
-	image := pull(2*time.Second, "BatchGetImage", map[string]any{"imageIds": []any{map[string]any{"imageTag": tag}}})
+	image := pull(2*time.Second, "BatchGetImage", map[string]any{"imageIds": []any{id}})
 	if strings.Contains(j.FailureReason, "Cannot pull") {
 		s.add(denied(image, "AccessDenied", "ecr:BatchGetImage", repositoryARN(region, repository), "because no identity-based policy allows the ecr:BatchGetImage action"))
 		return
@@ -229,7 +232,7 @@ func (s *sample) addNetwork(who UserIdentity, at time.Time, j *TrainingJob) {
 
 // addLogs is the log stream being made. The group is there already but SageMaker asks for it: an authorised call
 // that failed. PutLogEvents is recorded nowhere.
-func (s *sample) addLogs(who UserIdentity, at time.Time, j *TrainingJob) {
+func (s *sample) addLogs(f *family, who UserIdentity, at time.Time, j *TrainingJob) {
 	const group = "/aws/sagemaker/TrainingJobs"
 	stream := fmt.Sprintf("%s/algo-1-%d", j.TrainingJobName, at.Unix())
 	create := viaService(event(who, at, j.Region, "logs:CreateLogGroup", map[string]any{"logGroupName": group}), serviceName)
@@ -237,12 +240,15 @@ func (s *sample) addLogs(who UserIdentity, at time.Time, j *TrainingJob) {
 	s.add(create)
 	s.add(viaService(event(who, at.Add(time.Second), j.Region, "logs:CreateLogStream",
 		map[string]any{"logGroupName": group, "logStreamName": stream}), serviceName))
-	if j.RoleArn != s.account.RoleARN(s.roles["churn-training"]) { // the one role that was not given it
+	if f.role != "churn-training" { // the one role that was not given it
 		s.add(viaService(event(who, at.Add(2*time.Second), j.Region, "logs:DescribeLogStreams",
 			map[string]any{"logGroupName": group, "logStreamNamePrefix": stream}), serviceName))
 	}
-	s.add(dataEvent(viaService(event(who, at.Add(3*time.Minute), j.Region, "monitoring:PutMetricData",
-		map[string]any{"namespace": "/aws/sagemaker/TrainingJobs"}), serviceName)))
+	switch f.role {
+	case "ml-shared-admin", "pricing-training", "vision-training", sagemakerRole: // those that may
+		s.add(dataEvent(viaService(event(who, at.Add(3*time.Minute), j.Region, "monitoring:PutMetricData",
+			map[string]any{"namespace": "/aws/sagemaker/TrainingJobs"}), serviceName)))
+	}
 }
 
 // addData is the reading and the writing. The calls to S3 are data events; where the objects are encrypted with a
