@@ -70,8 +70,30 @@ type need struct {
 	alias bool
 }
 
-// place is where a job runs, for the ARNs of what it needs.
+// place is where a role's jobs run, for the ARNs of what they need.
 type place struct{ partition, account string }
+
+// folders are the S3OutputPaths that some job's artifact shows to be folders.
+type folders map[string]bool
+
+func foldersOf(jobs []*snapshot.Job) folders {
+	f := folders{}
+	for _, j := range jobs {
+		if j.Output.URI != "" && strings.HasPrefix(j.Artifact, strings.TrimSuffix(j.Output.URI, "/")+"/") {
+			f[j.Output.URI] = true
+		}
+	}
+	return f
+}
+
+// path is S3OutputPath, with a slash behind it where SageMaker was seen to put
+// one: s3://bucket/models then means models/ and not models-of-others/.
+func (f folders) path(uri string) string {
+	if f[uri] {
+		return strings.TrimSuffix(uri, "/") + "/"
+	}
+	return uri
+}
 
 // always are the actions that AWS documents for every training job, whatever
 // its fields say.
@@ -101,11 +123,11 @@ func (p place) always(j *snapshot.Job) []need {
 }
 
 // needs lists what the job's own configuration asks of its role.
-func (p place) needs(j *snapshot.Job) []need {
+func (p place) needs(j *snapshot.Job, seen folders) []need {
 	out := p.always(j)
 	out = append(out, p.image(j)...)
 	out = append(out, p.inputs(j)...)
-	out = append(out, p.outputs(j)...)
+	out = append(out, p.outputs(j, seen)...)
 	out = append(out, p.extras(j)...)
 	base := jobStrength(j)
 	for i := range out {
@@ -235,7 +257,7 @@ func (p place) inputs(j *snapshot.Job) []need {
 // outputs: the model goes to <S3OutputPath>/<job>/output/model.tar.gz (AWS
 // sagemaker-roles; SageMaker API OutputDataConfig); that a checkpoint is synced
 // both ways is inferred, as are the debugger's outputs.
-func (p place) outputs(j *snapshot.Job) []need {
+func (p place) outputs(j *snapshot.Job, seen folders) []need {
 	var out []need
 	write := func(uri, field string, conf confidence, ifMissing string) *s3Location {
 		loc, ok := parseS3(p.partition, uri)
@@ -247,7 +269,7 @@ func (p place) outputs(j *snapshot.Job) []need {
 			confidence: conf, ifMissing: ifMissing, field: field})
 		return &loc
 	}
-	write(outputFolder(j), "OutputDataConfig.S3OutputPath", confidenceDoc, "fails")
+	write(seen.path(j.Output.URI), "OutputDataConfig.S3OutputPath", confidenceDoc, "fails")
 	if loc := write(j.Checkpoint, "CheckpointConfig.S3Uri", confidenceInferred, "unknown"); loc != nil {
 		const field = "CheckpointConfig.S3Uri"
 		out = append(out,
@@ -273,17 +295,6 @@ func (p place) outputs(j *snapshot.Job) []need {
 		}
 	}
 	return out
-}
-
-// outputFolder is S3OutputPath, with a slash behind it where the job's artifact
-// shows that SageMaker put one: s3://bucket/models then means models/ and not
-// models-of-others/.
-func outputFolder(j *snapshot.Job) string {
-	folder := strings.TrimSuffix(j.Output.URI, "/") + "/"
-	if j.Output.URI != "" && strings.HasPrefix(j.Artifact, folder) {
-		return folder
-	}
-	return j.Output.URI
 }
 
 // extras: AWS sagemaker-roles (VPC, KMS), mpuoverview and UsingKMSEncryption
@@ -359,9 +370,9 @@ func (p place) requirements(jobs []*snapshot.Job, maxEvidence int) []*required {
 		needs []need
 	}
 	all := make([]jobNeeds, 0, len(jobs))
-	h := newHoles()
+	h, seen := newHoles(), foldersOf(jobs)
 	for _, j := range jobs {
-		n := p.needs(j)
+		n := p.needs(j, seen)
 		all = append(all, jobNeeds{j, n})
 		for i := range n {
 			if n[i].s3 != nil {

@@ -198,7 +198,7 @@ func TestNeeds(t *testing.T) {
 		j := base()
 		tt.set(j)
 		var got []string
-		for _, n := range p.needs(j) {
+		for _, n := range p.needs(j, nil) {
 			got = append(got, n.action+" "+n.resource)
 		}
 		slices.Sort(got)
@@ -213,14 +213,14 @@ func TestStrength(t *testing.T) {
 	p := place{"aws", "123456789012"}
 	for status, want := range map[string]strength{"Completed": strengthCompleted, "Failed": strengthFailed, "Stopped": strengthDeclared, "InProgress": strengthDeclared, "": strengthDeclared} {
 		j := &snapshot.Job{Name: "j", Status: status, Output: snapshot.S3Output{URI: "s3://bkt/out"}}
-		for _, n := range p.needs(j) {
+		for _, n := range p.needs(j, nil) {
 			if n.strength != want {
 				t.Errorf("%s: %s is %v, want %v", status, n.action, n.strength, want)
 			}
 		}
 	}
 	j := &snapshot.Job{Name: "j", Status: "Completed", Output: snapshot.S3Output{URI: "s3://bkt/out"}, Artifact: "s3://bkt/out/j/output/model.tar.gz"}
-	if i := slices.IndexFunc(p.needs(j), func(n need) bool { return n.strength == strengthProven }); i < 0 || p.needs(j)[i].action != "s3:PutObject" {
+	if i := slices.IndexFunc(p.needs(j, nil), func(n need) bool { return n.strength == strengthProven }); i < 0 || p.needs(j, nil)[i].action != "s3:PutObject" {
 		t.Error("an artifact does not prove the write")
 	}
 }
