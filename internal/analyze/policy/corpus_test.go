@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"go/parser"
@@ -16,8 +17,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
+	"sagemaker-role-audit/internal/analyze/policy"
 	"sagemaker-role-audit/internal/analyze/policy/internal/naive"
 )
 
@@ -129,6 +132,43 @@ func askTwin(line []byte) (answer, error) {
 		a.May, a.Must = may.Decision, c.Decide(true).Decision
 	}
 	return a, nil
+}
+
+// askEngine decides lines with the engine, through the format of `audit simulate`.
+func askEngine(ctx context.Context, lines [][]byte) ([]answer, error) {
+	var out bytes.Buffer
+	if err := policy.Simulate(ctx, bytes.NewReader(bytes.Join(lines, []byte("\n"))), &out, false); err != nil {
+		return nil, err
+	}
+	answers := make([]answer, 0, len(lines))
+	for decoder := json.NewDecoder(&out); decoder.More(); {
+		var a answer
+		if err := decoder.Decode(&a); err != nil {
+			return nil, err
+		}
+		answers = append(answers, a)
+	}
+	if len(answers) != len(lines) {
+		return nil, fmt.Errorf("%d answers to %d cases", len(answers), len(lines))
+	}
+	return answers, nil
+}
+
+func TestCorpus(t *testing.T) {
+	corpus := readCorpus(t)
+	lines := make([][]byte, len(corpus))
+	for i, c := range corpus {
+		lines[i] = c.line
+	}
+	answers, err := askEngine(t.Context(), lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range corpus {
+		if got, want := answers[i], c.want(); !got.meets(want) {
+			t.Errorf("%s %s\n  %s (%s)\n  want %+v\n  got  %+v", c.at, c.ID, c.Rule, c.Page, want, got)
+		}
+	}
 }
 
 func TestCorpusTwin(t *testing.T) {
@@ -254,6 +294,65 @@ func TestCorpusGuards(t *testing.T) {
 	}
 	for _, stray := range slices.Sorted(maps.Keys(guards)) {
 		t.Errorf("a case guards against %q, which is no known bug", stray)
+	}
+}
+
+// TestSharedDocument guards against shared-substitution where the corpus, which parses each line anew, cannot: one parsed
+// document answers several callers, in any order and at once, and each gets the variables of his own request.
+// AWS: reference_policies_variables.
+func TestSharedDocument(t *testing.T) {
+	shared, err := policy.Parse([]byte(`{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/${aws:username}/*"},
+		{"Effect":"Allow","Action":"s3:PutObject","Resource":"*","Condition":{"StringEquals":{"s3:prefix":"${aws:username, 'nobody'}"}}},
+		{"Effect":"Deny","Action":"s3:DeleteObject","NotResource":"arn:aws:s3:::b/${aws:username}/*"},
+		{"Effect":"Allow","Action":"s3:DeleteObject","Resource":"*"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed := shared.Print()
+	stack := policy.Stack{Identity: []policy.Policy{{Layer: policy.LayerIdentity, Name: "home", Document: shared}}}
+	tests := []struct {
+		user, action, resource, prefix string
+		want                           policy.Outcome
+	}{
+		{"alice", "s3:GetObject", "arn:aws:s3:::b/alice/x", "", policy.Allowed},
+		{"bob", "s3:GetObject", "arn:aws:s3:::b/alice/x", "", policy.ImplicitDeny},
+		{"bob", "s3:GetObject", "arn:aws:s3:::b/bob/x", "", policy.Allowed},
+		{"alice", "s3:GetObject", "arn:aws:s3:::b/bob/x", "", policy.ImplicitDeny},
+		{"alice", "s3:PutObject", "arn:aws:s3:::b/x", "alice", policy.Allowed},
+		{"bob", "s3:PutObject", "arn:aws:s3:::b/x", "alice", policy.ImplicitDeny},
+		{"", "s3:PutObject", "arn:aws:s3:::b/x", "alice", policy.ImplicitDeny},
+		{"", "s3:PutObject", "arn:aws:s3:::b/x", "nobody", policy.Allowed},
+		{"alice", "s3:DeleteObject", "arn:aws:s3:::b/alice/x", "", policy.Allowed},
+		{"bob", "s3:DeleteObject", "arn:aws:s3:::b/alice/x", "", policy.ExplicitDeny},
+		{"", "s3:DeleteObject", "arn:aws:s3:::b/alice/x", "", policy.ExplicitDeny},
+	}
+	principal, err := policy.ParsePrincipal("arn:aws:iam::111122223333:role/R")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var callers sync.WaitGroup
+	for range 4 {
+		callers.Go(func() {
+			for range 50 {
+				for _, test := range tests {
+					keys := map[string][]string{"s3:prefix": {test.prefix}}
+					if test.user != "" {
+						keys["aws:username"] = []string{test.user}
+					}
+					request := policy.Request{Principal: principal, Action: test.action, Resource: test.resource, Context: policy.ClosedContext(keys)}
+					for _, side := range []policy.Side{policy.May, policy.Must} {
+						if got := stack.Decide(request, side).Outcome; got != test.want {
+							t.Errorf("%+v, side %v: %s", test, side, got)
+						}
+					}
+				}
+			}
+		})
+	}
+	callers.Wait()
+	if again := shared.Print(); !bytes.Equal(again, printed) {
+		t.Errorf("evaluating changed the document\nbefore %s\nafter  %s", printed, again)
 	}
 }
 

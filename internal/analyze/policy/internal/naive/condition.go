@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"net/netip"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -31,13 +32,16 @@ func (c *Case) condition(operator, key string, wanted values, variables bool) Tr
 		qualifier, name = "", operator
 	}
 
-	// Rule 13: Null is true when the key is absent ("true") or present ("false"); several values are a logical OR.
-	// AWS: reference_policies_elements_condition_operators (Null).
+	blank := strings.Join(found, "") == ""
+
+	// Rule 13: Null is true when the key is absent ("true") or present ("false"); several values are a logical OR. Keys with
+	// empty values count as absent. AWS: reference_policies_elements_condition_operators (Null),
+	// reference_policies_condition-single-vs-multi-valued-context-keys ("context keys with empty values").
 	if name == "Null" {
 		result := False
 		for _, want := range wanted {
 			if absent, ok := parseBool(want); ok && known {
-				result = or(result, truth(absent == (len(found) == 0)))
+				result = or(result, truth(absent == blank))
 			} else {
 				result = or(result, Unknown)
 			}
@@ -89,7 +93,6 @@ func (c *Case) condition(operator, key string, wanted values, variables bool) Tr
 	for _, hold := range holds {
 		all, some = and(all, hold), or(some, hold)
 	}
-	blank := strings.Join(found, "") == ""
 	switch qualifier {
 	case "ForAllValues":
 		return or(all, truth(blank))
@@ -239,8 +242,9 @@ var epoch = regexp.MustCompile(`^[0-9]{5,}$`)
 // parseDate: W3C's profile of ISO 8601, or seconds since 1970. AWS: reference_policies_elements_condition_operators (Date).
 func parseDate(text string) (time.Time, bool) {
 	if epoch.MatchString(text) {
-		seconds, ok := new(big.Int).SetString(text, 10)
-		return time.Unix(seconds.Int64(), 0), ok && seconds.IsInt64()
+		seconds, err := strconv.ParseInt(text, 10, 64)
+		date := time.Unix(seconds, 0).UTC()
+		return date, err == nil && date.Year() <= 9999 // W3C's years have four digits
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02", "2006-01", "2006"} {
 		if date, err := time.Parse(layout, text); err == nil {

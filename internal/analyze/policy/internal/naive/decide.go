@@ -39,7 +39,7 @@ func (c *Case) Decide(must bool) Answer {
 		{"boundary", boundary},
 		{"session", optional(session)},
 	} {
-		if denies(c.any("Deny", layer.name, layer.documents)) {
+		if denies(c.any(must, "Deny", layer.name, layer.documents)) {
 			return Answer{ExplicitDeny, layer.name}
 		}
 	}
@@ -50,17 +50,22 @@ func (c *Case) Decide(must bool) Answer {
 	// Rule 31: every level of the organization, from the root to the account, must have an Allow.
 	// AWS: orgs_manage_policies_scps_evaluation.
 	for _, level := range scps {
-		if !allows(c.any("Allow", "scp", level)) {
+		if !allows(c.any(must, "Allow", "scp", level)) {
 			return Answer{ImplicitDeny, "scp"}
 		}
 	}
 
-	grant := c.resourceGrant()
+	grant := c.resourceGrant(must)
 	owner := c.owner()
 	if owner != "" && owner != who.account {
 		// Rule 32: across accounts both sides must allow. AWS: reference_policies_evaluation-logic-cross-account.
-		if !allows(or(grant.direct, or(grant.role, grant.account))) {
+		// Where neither does, the side of the caller is named.
+		consent := allows(or(grant.direct, or(grant.role, grant.account)))
+		if !consent && (who.kind == "root" || allows(c.any(must, "Allow", "identity", c.IdentityPolicies))) {
 			return Answer{ImplicitDeny, "resource"}
+		}
+		if !consent {
+			return Answer{ImplicitDeny, "identity"}
 		}
 		if who.kind == "root" {
 			return Answer{Allowed, "identity"}
@@ -88,15 +93,15 @@ func (c *Case) Decide(must bool) Answer {
 	granted := "identity"
 	if (owner == "" || owner == who.account) && allows(grant.role) {
 		granted = "resource"
-	} else if !allows(c.any("Allow", "identity", c.IdentityPolicies)) {
+	} else if !allows(c.any(must, "Allow", "identity", c.IdentityPolicies)) {
 		return Answer{ImplicitDeny, "identity"}
 	}
 	// Rule 37: the boundary must allow, if there is one. AWS: access_policies_boundaries.
-	if boundary != nil && !allows(c.any("Allow", "boundary", boundary)) {
+	if boundary != nil && !allows(c.any(must, "Allow", "boundary", boundary)) {
 		return Answer{ImplicitDeny, "boundary"}
 	}
 	// Rule 38: the session policy must allow, if there is one. AWS: access_policies (session policies).
-	if session != nil && !allows(c.any("Allow", "session", optional(session))) {
+	if session != nil && !allows(c.any(must, "Allow", "session", optional(session))) {
 		return Answer{ImplicitDeny, "session"}
 	}
 	return Answer{Allowed, granted}
@@ -126,12 +131,12 @@ func (c *Case) mustBeAllowedByResource() bool {
 }
 
 // any is the truth of "some statement of this effect applies".
-func (c *Case) any(effect, layer string, documents []*document) Truth {
+func (c *Case) any(must bool, effect, layer string, documents []*document) Truth {
 	result := False
 	for _, d := range documents {
 		for _, s := range d.Statements {
 			if s.Effect == effect {
-				result = or(result, and(c.concerns(d, s), c.addresses(layer, s)))
+				result = or(result, and(c.concerns(d, s, must), c.addresses(layer, s)))
 			}
 		}
 	}
@@ -139,7 +144,7 @@ func (c *Case) any(effect, layer string, documents []*document) Truth {
 }
 
 // concerns: action, resource and conditions of the statement fit the request.
-func (c *Case) concerns(d *document, s statement) Truth {
+func (c *Case) concerns(d *document, s statement, must bool) Truth {
 	action, resource := False, False
 	for _, pattern := range append(s.Action, s.NotAction...) {
 		action = or(action, truth(MatchAction(pattern, c.Action)))
@@ -149,7 +154,7 @@ func (c *Case) concerns(d *document, s statement) Truth {
 		action = not(action)
 	}
 	for _, pattern := range append(s.Resource, s.NotResource...) {
-		resource = or(resource, c.matchResource(pattern, d.hasVariables()))
+		resource = or(resource, c.matchResource(pattern, d.hasVariables(), must))
 	}
 	// Rule 40: NotResource is every resource except those listed. AWS: reference_policies_elements_notresource.
 	if s.NotResource != nil {
@@ -188,19 +193,23 @@ func (c *Case) named(p *principals) forms {
 	for _, name := range p.aws {
 		switch {
 		case name == who.account || strings.HasSuffix(name, ":root") && strings.Contains(name, "::"+who.account+":"):
-			if who.kind == "root" {
-				f.direct = True
-			}
 			f.account = True
 		case name == who.arn && who.kind == "user", name == who.session && who.session != "":
 			f.direct = True
-		case name == who.arn:
+		case name == who.arn, who.kind == "session" && namesRole(name, who):
 			f.role = True
 		case who.kind == "role" && strings.Contains(name, ":sts::"+who.account+":assumed-role/"+who.name+"/"):
 			f.direct = or(f.direct, Unknown) // the session's name is not known
 		}
 	}
 	return f
+}
+
+// namesRole: the session's ARN drops the path of its role, but a role's name is unique in its account, whatever its path.
+// AWS: reference_iam-quotas (name requirements).
+func namesRole(arn string, who caller) bool {
+	prefix, role, found := strings.Cut(arn, ":iam::"+who.account+":role/")
+	return found && strings.HasPrefix(prefix, "arn:") && role[strings.LastIndex(role, "/")+1:] == who.name
 }
 
 // Rule 44: NotPrincipal with Deny exempts a caller whose account, role or user, and session are all listed; AWS "might"
@@ -213,36 +222,31 @@ func (c *Case) notPrincipal(p *principals) Truth {
 	if p.everyone {
 		return False
 	}
-	wanted := []string{who.arn}
-	if who.session != "" {
-		wanted = append(wanted, who.session)
+	named := c.named(p)
+	asAccount, asItself := named.account == True, or(named.direct, named.role) == True
+	switch who.kind {
+	case "root":
+		return not(named.account)
+	case "session":
+		asItself = named.direct == True && named.role == True
 	}
-	listed := 0
-	for _, arn := range wanted {
-		if slices.Contains(p.aws, arn) {
-			listed++
-		}
-	}
-	if c.named(p).account == True {
-		listed++
-	}
-	switch listed {
-	case 0:
-		return True
-	case len(wanted) + 1:
+	switch {
+	case asAccount && asItself:
 		return False
+	case named == forms{}:
+		return True
 	}
 	return Unknown
 }
 
 // resourceGrant: in which forms the resource policy allows the request.
-func (c *Case) resourceGrant() (grant forms) {
+func (c *Case) resourceGrant(must bool) (grant forms) {
 	for _, d := range optional(c.ResourcePolicy) {
 		for _, s := range d.Statements {
 			if s.Effect != "Allow" || s.Principal == nil {
 				continue
 			}
-			concerned, named := c.concerns(d, s), c.named(s.Principal)
+			concerned, named := c.concerns(d, s, must), c.named(s.Principal)
 			grant.direct = or(grant.direct, and(concerned, named.direct))
 			grant.role = or(grant.role, and(concerned, named.role))
 			grant.account = or(grant.account, and(concerned, named.account))

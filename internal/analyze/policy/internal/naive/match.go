@@ -1,11 +1,14 @@
 package naive
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// A pattern is a list of these: a character that stands for itself, "*", "?", or the hole that a variable of unknown
-// value leaves, into which any text fits.
+// A pattern is a list of these: 'c' a character that stands for itself, '*' any run, '?' any one character, '-' any run
+// without a colon, '.' any one character but a colon, 'u' the hole that a variable of unknown value leaves: any run.
 type token struct {
-	kind rune // 'c', '*', '?' or 'u'
+	kind rune
 	char rune
 }
 
@@ -29,42 +32,44 @@ func MatchAction(pattern, action string) bool {
 // matchResource decides one entry of Resource or NotResource.
 //
 // Rule 3: resources are compared case-sensitively. AWS: reference_policies_elements_resource.
-// Rule 4: an ARN has six parts, of which the last keeps its colons; wildcards work within each part.
-// AWS: reference_policies_elements_resource, reference-arns.
-// Rule 5: a final * "can expand to match beyond the colon boundaries". AWS: reference_policies_elements_resource.
-// Rule 6: that any other * crosses a colon is not documented: Unknown.
+// Rule 4: an ARN has six parts, of which the last keeps its colons; wildcards work within each part. That is all the must
+// side relies on. AWS: reference_policies_elements_resource, reference-arns.
+// Rule 5: a * that is the last character of a part "can expand to match beyond the colon boundaries"; the may side
+// takes AWS at its word. AWS: reference_policies_elements_resource.
+// Rule 6: that any other wildcard crosses a colon is not documented, nor what an ARN that ends early means: Unknown. So is
+// a wildcard in the service part, which is not allowed. AWS: reference_policies_elements_resource.
 // Rule 7: an action without resource types is requested on "*". That an ARN pattern covers it is not documented either,
 // though AWS's own examples have it (s3:ListAllMyBuckets on arn:aws:s3:::*). AWS: reference_policies_elements_condition_operators.
 // Rule 8: an entry with a variable that has no value matches nothing. AWS: reference_policies_variables (no value).
-func (c *Case) matchResource(pattern string, variables bool) Truth {
+func (c *Case) matchResource(pattern string, variables, must bool) Truth {
 	tokens, hole, empty := c.expand(pattern, true, variables, 5)
-	switch {
-	case empty:
+	if empty {
 		return False
-	case pattern == "*":
+	}
+	if pattern == "*" {
 		return True
-	case c.Resource == "*":
-		return Unknown
-	case !fits(tokens, c.Resource):
-		if !hole && shortened(tokens, c.Resource) {
-			return Unknown
-		}
-		return False
-	case hole || !fitsByPart(tokens, c.Resource):
+	}
+	if c.Resource == "*" {
 		return Unknown
 	}
-	return True
-}
-
-// fitsByPart is the reading of an ARN pattern part by part; parts that are missing after a final * match everything.
-func fitsByPart(tokens []token, arn string) bool {
-	patterns, parts := splitTokens(tokens), strings.SplitN(arn, ":", 6)
+	parts := strings.SplitN(c.Resource, ":", 6)
+	patterns := splitTokens(tokens)
 	if len(parts) < 6 {
-		return fits(tokens, arn)
+		return truth(fits(tokens, c.Resource))
 	}
-	if len(patterns) < 6 && tokens[len(tokens)-1].kind != '*' {
-		return false
+	certain := fitByPart(patterns, parts) && (len(patterns) == 6 || endsInStar(tokens)) ||
+		!must && fits(crossing(patterns), c.Resource)
+	switch {
+	case certain && !hole && !wildcardService(patterns):
+		return True
+	case certain, fits(tokens, c.Resource), len(patterns) < 6 && fitByPart(patterns, parts):
+		return Unknown
 	}
+	return False
+}
+
+// fitByPart: the parts that the pattern has fit the parts of the ARN, each within its colons.
+func fitByPart(patterns [][]token, parts []string) bool {
 	for i, pattern := range patterns {
 		if !fits(pattern, parts[i]) {
 			return false
@@ -73,18 +78,33 @@ func fitsByPart(tokens []token, arn string) bool {
 	return true
 }
 
-// shortened: the parts that a pattern has fit, and it ends early without a *. AWS's pages say nothing of it.
-func shortened(tokens []token, arn string) bool {
-	patterns, parts := splitTokens(tokens), strings.SplitN(arn, ":", 6)
-	if len(parts) < 6 || len(patterns) >= 6 {
-		return false
-	}
+// crossing rewrites the wildcards of an ARN pattern so that only a * at the end of a part crosses a colon. In the sixth
+// part colons are ordinary characters.
+func crossing(patterns [][]token) (tokens []token) {
 	for i, pattern := range patterns {
-		if !fits(pattern, parts[i]) {
-			return false
+		if i > 0 {
+			tokens = append(tokens, literal(":", false)...)
+		}
+		for j, t := range pattern {
+			switch {
+			case i == 5:
+			case t.kind == '?':
+				t.kind = '.'
+			case t.kind == '*' && j < len(pattern)-1:
+				t.kind = '-'
+			}
+			tokens = append(tokens, t)
 		}
 	}
-	return true
+	return tokens
+}
+
+func endsInStar(tokens []token) bool {
+	return len(tokens) > 0 && tokens[len(tokens)-1].kind == '*'
+}
+
+func wildcardService(patterns [][]token) bool {
+	return len(patterns) > 2 && slices.ContainsFunc(patterns[2], func(t token) bool { return t.kind != 'c' })
 }
 
 // splitTokens cuts a pattern at its first five colons.
@@ -108,11 +128,16 @@ func fits(tokens []token, text string) bool {
 	for _, t := range tokens {
 		next := make([]bool, len(chars)+1)
 		for j := range next {
+			colon := j > 0 && chars[j-1] == ':'
 			switch t.kind {
 			case '*', 'u':
 				next[j] = row[j] || j > 0 && next[j-1]
+			case '-':
+				next[j] = row[j] || j > 0 && next[j-1] && !colon
 			case '?':
 				next[j] = j > 0 && row[j-1]
+			case '.':
+				next[j] = j > 0 && row[j-1] && !colon
 			default:
 				next[j] = j > 0 && row[j-1] && chars[j-1] == t.char
 			}
