@@ -1,0 +1,100 @@
+package output
+
+import (
+	"slices"
+	"strings"
+
+	"sagemaker-role-audit/internal/analyze/report"
+)
+
+// areas lays what the jobs need, how it is granted, what was touched and what is
+// proposed under one another, area by area.
+func (p *page) areas(areas []report.Area) {
+	for i, a := range areas {
+		if i > 0 {
+			p.blank()
+		}
+		p.area(a)
+	}
+}
+
+// areaWidth is the room for the labels of an area.
+const areaWidth = len("  proposed  ")
+
+func (p *page) area(a report.Area) {
+	excess := "nothing granted in excess"
+	if a.Excess > 0 {
+		excess = plural(a.Excess, "granted action", "granted actions") + " neither used nor required"
+	}
+	row := func(label string, ps ...para) { p.labelled(text(label).in(2), areaWidth, ps) }
+	if len(a.Required)+len(a.Granted)+len(a.Touched)+len(a.Proposed) == 0 {
+		p.labelled(text(a.Area), areaWidth, paras("not needed, not seen; "+excess))
+		return
+	}
+	p.labelled(text(a.Area), areaWidth, paras(excess))
+	row("needed", p.cells(a.Required, "nothing")...)
+	row("granted", p.cells(a.Granted, "nothing of what is needed")...)
+	row("seen", p.cells(a.Touched, "no record")...)
+	if len(a.Proposed) > 0 && sameCells(a.Required, a.Proposed) {
+		row("proposed", text("as needed"))
+		return
+	}
+	row("proposed", p.cells(a.Proposed, "nothing")...)
+}
+
+func sameCells(a, b []report.Cell) bool {
+	return slices.EqualFunc(a, b, func(a, b report.Cell) bool {
+		return a.Action == b.Action && a.Conditional == b.Conditional && slices.Equal(a.Resources, b.Resources)
+	})
+}
+
+// cells writes actions with their resources, those with the same resources together.
+func (p *page) cells(cells []report.Cell, none string) []para {
+	if len(cells) == 0 {
+		return paras(none)
+	}
+	type group struct {
+		actions   []string
+		resources []string
+	}
+	var groups []group
+	for _, c := range cells {
+		action := c.Action
+		if c.Conditional {
+			action += " (under a condition)"
+		}
+		i := slices.IndexFunc(groups, func(g group) bool { return slices.Equal(g.resources, c.Resources) })
+		if i < 0 {
+			groups = append(groups, group{resources: c.Resources})
+			i = len(groups) - 1
+		}
+		groups[i].actions = append(groups[i].actions, action)
+	}
+	var out []para
+	for _, g := range groups {
+		out = append(out, p.onResources(g.actions, g.resources, len(g.resources), areaWidth)...)
+	}
+	return out
+}
+
+// onResources says which actions on which of total resources: in one line if
+// that fits beside a label, else one resource a line.
+func (p *page) onResources(actions, resources []string, total, labelWidth int) []para {
+	head := strings.Join(actions, ", ")
+	if len(resources) == 0 {
+		return paras(head)
+	}
+	if len(resources) == total {
+		if line := text(head + " on " + strings.Join(resources, ", ")); line.natural() <= p.width-margin-labelWidth {
+			return []para{line}
+		}
+	}
+	out := paras(head + " on")
+	for _, r := range resources[:min(len(resources), maxResources)] {
+		out = append(out, name(r).in(2).hanging(2))
+	}
+	for _, q := range more(max(total, len(resources)) - len(out) + 1) {
+		out = append(out, q.in(2))
+	}
+	return out
+}

@@ -1,0 +1,51 @@
+package output
+
+import (
+	"fmt"
+	"strings"
+
+	"sagemaker-role-audit/internal/analyze/report"
+)
+
+// totals closes the report: the sums, and what to do next.
+func (p *page) totals(v view) {
+	p.blank()
+	p.rule("=")
+	s := v.Summary
+	p.put(text(fmt.Sprintf("%s, %s. Actions: %d granted, %d used, %d required, %d unused, %d unobservable. Findings: %s.",
+		plural(s.Roles, "role", "roles"), plural(s.Jobs, "job", "jobs"),
+		s.Granted, s.Used, s.Required, s.Unused, s.Unobservable, severities(s.Findings))))
+	p.put(text("Next: " + next(v)).hanging(6))
+}
+
+func severities(s report.Severities) string {
+	var parts []string
+	for i, n := range []int{s.Critical, s.High, s.Medium, s.Low, s.Info} {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, report.SeverityList[i]))
+		}
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func next(v view) string {
+	var steps []string
+	if !v.Complete {
+		steps = append(steps, "close the gaps and run again")
+	}
+	if len(v.roles) > 0 && len(v.roles[0].findings) > 0 {
+		f := v.roles[0].findings[0]
+		next := f.Remedy
+		if next == "" {
+			next = f.Title
+		}
+		steps = append(steps, v.roles[0].label+": "+next)
+	}
+	if len(steps) == 0 {
+		return "nothing to do."
+	}
+	return strings.Join(steps, "; then ") + "."
+}

@@ -1,0 +1,91 @@
+package output
+
+import (
+	"cmp"
+	"slices"
+
+	"sagemaker-role-audit/internal/analyze/report"
+)
+
+// view is a report in a reader's order: the worst role first, and the findings
+// with the role they are of.
+type view struct {
+	*report.Report
+	roles []*roleView
+	// others are findings of no listed role, worst first.
+	others []*report.Finding
+}
+
+// roleView is a role with its findings, worst first. Its label is its name, and
+// more where that does not tell it from another.
+type roleView struct {
+	*report.Role
+	label    string
+	findings []*report.Finding
+}
+
+func arrange(r *report.Report) view {
+	v := view{Report: r}
+	names := map[string]int{}
+	byARN := map[string]*roleView{}
+	for i := range r.Roles {
+		role := &roleView{Role: &r.Roles[i]}
+		v.roles = append(v.roles, role)
+		names[role.Name]++
+		// Of the roles that had one ARN in turn, findings are of the one that is there.
+		if byARN[role.ARN] == nil || role.Exists {
+			byARN[role.ARN] = role
+		}
+	}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		if role := byARN[f.Role]; role != nil {
+			role.findings = append(role.findings, f)
+		} else {
+			v.others = append(v.others, f)
+		}
+	}
+	slices.SortFunc(v.others, worstFinding)
+	for _, role := range v.roles {
+		slices.SortFunc(role.findings, worstFinding)
+		role.label = cmp.Or(role.Name, role.ARN, role.ID)
+		if names[role.Name] > 1 && role.ID != "" {
+			role.label += " " + role.ID
+		}
+		if !role.Exists {
+			role.label += " (gone)"
+		}
+	}
+	slices.SortFunc(v.roles, worstRole)
+	return v
+}
+
+func worstFinding(a, b *report.Finding) int {
+	return cmp.Or(
+		cmp.Compare(a.Severity.Rank(), b.Severity.Rank()),
+		cmp.Compare(a.Role, b.Role),
+		cmp.Compare(a.Rule, b.Rule),
+		cmp.Compare(a.Subject, b.Subject),
+		cmp.Compare(a.ID, b.ID))
+}
+
+// worstRole orders by the number of critical findings, then of high ones and so
+// on, then by what could go.
+func worstRole(a, b *roleView) int {
+	na, nb := a.severities(), b.severities()
+	return cmp.Or(
+		slices.Compare(nb[:], na[:]),
+		cmp.Compare(b.Counts.Unused, a.Counts.Unused),
+		cmp.Compare(b.Counts.Granted, a.Counts.Granted),
+		cmp.Compare(a.label, b.label),
+		cmp.Compare(a.ARN, b.ARN),
+		cmp.Compare(a.ID, b.ID))
+}
+
+// severities counts the role's findings, worst first.
+func (v *roleView) severities() (n [6]int) {
+	for _, f := range v.findings {
+		n[f.Severity.Rank()]++
+	}
+	return n
+}
