@@ -71,20 +71,23 @@ func (s *Stack) access(r Request, c *cell) Access {
 	d.auditing = true
 	d.env.noting = true
 	all := d.rulings()
+	must := newDecider(s, r)
+	must.cell, must.env.must = c, true
+	certain := must.rulings()
+
 	var a Access
-	switch id := all.identity; {
-	case id.deny.truth == True || id.allow.truth == False && r.Principal.Kind != Root:
-		a.Identity = No
-	case id.deny.truth == False && (id.allow.truth == True || r.Principal.Kind == Root):
-		a.Identity = Yes
-	default:
+	root := r.Principal.Kind == Root
+	if May.allows(&all.identity, root) {
 		a.Identity = Conditional
+		if Must.allows(&certain.identity, root) {
+			a.Identity = Yes
+		}
 	}
 	outcome, layer := d.weigh(&all, May)
 	a.Layer = layer
 	if outcome == Allowed {
 		a.Effective = Conditional
-		if outcome, _ := d.weigh(&all, Must); outcome == Allowed {
+		if outcome, _ := must.weigh(&certain, Must); outcome == Allowed {
 			a.Effective = Yes
 		}
 	}
@@ -97,6 +100,11 @@ func (s *Stack) access(r Request, c *cell) Access {
 		a.Partial = a.Partial || m.Partial
 	}
 	return a
+}
+
+// allows reports whether one layer alone allows: with no Deny, and an Allow unless it needs none.
+func (s Side) allows(r *ruling, always bool) bool {
+	return !s.counts(Deny, r.deny) && (always || s.counts(Allow, r.allow))
 }
 
 // cell is a pattern of resources that stands in for the resource of a request.

@@ -183,10 +183,8 @@ func (c *Condition) wrongType(env *environment, value string) verdict {
 // requestValue reads the request's side of a comparison.
 func (o operator) requestValue(value string) (v operand) {
 	switch o.compare {
-	case stringEquals, stringEqualsIgnoreCase, stringLike:
+	case stringEquals, stringEqualsIgnoreCase, stringLike, arnLike:
 		v.valid = true
-	case arnLike:
-		v.valid = strings.HasPrefix(value, "arn:") && afterColon(value, arnParts-1) >= 0
 	case ipAddress:
 		address, err := netip.ParseAddr(value)
 		v.valid = err == nil
@@ -261,13 +259,18 @@ func (c *Condition) matchText(env *environment, text *template, value string) ve
 // matchARN compares the six components one by one; the sixth keeps its colons. A
 // pattern without six components is no ARN, unless it is a lone *.
 func matchARN(p []symbol, value string) (matched, isARN bool) {
+	if !strings.HasPrefix(value, "arn:") || afterColon(value, arnParts-1) < 0 {
+		return false, false
+	}
 	switch n := segments(p); {
 	case onlyStars(p):
 		return true, true
 	case n == arnParts:
 		return matchSegments(p, n, value), true
+	case slices.Contains(p, undecide):
+		return matches(p, value), true
 	default:
-		return false, slices.Contains(p, undecide)
+		return false, false
 	}
 }
 

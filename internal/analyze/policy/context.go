@@ -120,6 +120,8 @@ type environment struct {
 	notes   []note // questions left open while evaluating, when asked for
 	noting  bool
 
+	// must: the question is the Must side's.
+	must bool
 	// anyResource: the question is about resources in general.
 	anyResource bool
 }

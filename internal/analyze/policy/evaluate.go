@@ -113,8 +113,10 @@ type decider struct {
 // A resource whose account is not known counts as the principal's own.
 func (s *Stack) Decide(r Request, side Side) Decision {
 	d := newDecider(s, r)
-	d.env.noting = true
-	return d.decide(side)
+	d.env.noting, d.env.must = true, side == Must
+	all := d.rulings()
+	d.decision.Outcome, d.decision.Layer = d.weigh(&all, side)
+	return d.decision
 }
 
 func newDecider(s *Stack, r Request) *decider {
@@ -227,7 +229,7 @@ func (d *decider) statement(st *Statement, layer Layer) (v verdict, as principal
 		as = st.matchesPrincipal(&d.env)
 		named := as.any()
 		if st.NotPrincipal {
-			named = as.exempt(d.stack.Boundary != nil).not()
+			named = as.exempt(&d.env.request.Principal, st.everyone(), d.stack.Boundary != nil).not()
 		}
 		v = v.and(named)
 	}
@@ -235,12 +237,6 @@ func (d *decider) statement(st *Statement, layer Layer) (v verdict, as principal
 		return no, as, false
 	}
 	return v.and(st.evaluate(&d.env)), as, some
-}
-
-func (d *decider) decide(side Side) Decision {
-	all := d.rulings()
-	d.decision.Outcome, d.decision.Layer = d.weigh(&all, side)
-	return d.decision
 }
 
 // weigh puts the layers' rulings together.

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -153,16 +154,34 @@ func (m *principalMatch) any() verdict {
 	return m[granteeAccount].or(m[granteeRole]).or(m[granteeDirect])
 }
 
-// exempt is the verdict on a NotPrincipal that lists the principal. It must list the
-// account too, or AWS may deny all the same, and it never exempts a principal with a
-// permissions boundary (AWS: reference_policies_elements_notprincipal).
-func (m *principalMatch) exempt(bounded bool) verdict {
-	itself := m[granteeRole].or(m[granteeDirect])
+// exempt is the verdict on a NotPrincipal that lists the principal. AWS may check the
+// account, the role and the session each, so all of them must be listed: with some,
+// the answer is open. A principal with a permissions boundary is never exempt
+// (AWS: reference_policies_elements_notprincipal).
+func (m *principalMatch) exempt(p *Principal, everyone, bounded bool) verdict {
+	account, role, direct := m[granteeAccount], m[granteeRole], m[granteeDirect]
+	itself := role.or(direct)
+	if p.SessionARN != "" {
+		itself = role.and(direct)
+	}
 	switch {
 	case bounded:
 		return no
-	case itself.truth == True && m[granteeAccount].truth != True:
-		return verdict{Unknown, true}
+	case everyone:
+		return yes
+	case p.Kind == Root:
+		return account
+	case account.truth == True && itself.truth == True:
+		return yes
+	case m.any().truth == False:
+		return no
 	}
-	return itself
+	return verdict{Unknown, true}
+}
+
+// everyone reports whether the statement's Principal element lists *.
+func (s *Statement) everyone() bool {
+	return slices.ContainsFunc(s.Principals, func(set PrincipalSet) bool {
+		return (set.Type == "*" || set.Type == "AWS") && slices.Contains(set.Values, "*")
+	})
 }

@@ -46,6 +46,8 @@ type reach uint8
 const (
 	// reachNone: by none.
 	reachNone reach = iota
+	// reachResourceless: the action takes no resource, the pattern names some.
+	reachResourceless
 	// reachUndecided: only with some value of a variable that is not known.
 	reachUndecided
 	// reachUnstated: only if things hold that AWS does not document: a * inside a
@@ -230,6 +232,9 @@ func (p *resourcePattern) match(env *environment, short bool) reach {
 		// entry matches no resource.
 		return reachNone
 	}
+	if env.request.Resource == "*" && !onlyStars(symbols) {
+		return reachResourceless
+	}
 	reach := match(symbols, env.request.Resource, short)
 	if reach > reachUnstated && slices.Contains(symbols, undecide) {
 		return reachUndecided
@@ -253,21 +258,18 @@ func (s *Statement) matchesResource(env *environment, layer Layer) verdict {
 	switch {
 	case best == reachStrict:
 		v = yes
-	case best == reachCrossing:
+	case best == reachCrossing && !env.must:
 		v = yes
-		if s.Effect == Allow && !s.NotResource {
-			// Documented as possible: enough to deny, too little to prove a grant.
-			v.truth = Unknown
-		}
-	case best == reachUnstated:
+	case best >= reachUnstated: // AWS says that it can cross: no proof that it does
 		v = verdict{Unknown, true}
 		env.note("", "whether a wildcard of "+s.resourceElement()+" reaches this resource is not documented")
 	case best == reachUndecided:
 		v = open
-	case env.request.Resource == "*" && len(s.resources) > 0 && !s.NotResource:
-		// An action without resource types: AWS's pages disagree on whether an ARN
-		// pattern takes part, so nothing is said.
-		v = open
+	case best == reachResourceless:
+		// An action without resource types. No page says that an ARN pattern speaks of
+		// it, but an Allow of AWS's own does: s3:ListAllMyBuckets on arn:aws:s3:::*
+		// (AWS: reference_policies_elements_condition_operators).
+		v = verdict{Unknown, s.Effect == Allow && !s.NotResource}
 		env.note("", "the action takes no resource, "+s.resourceElement()+" names some")
 	default:
 		v = no

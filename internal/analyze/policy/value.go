@@ -59,16 +59,17 @@ func parseDate(text string) (time.Time, bool) {
 	if !ok {
 		return time.Time{}, false
 	}
-	// Beyond the year 9999 no epoch makes sense.
-	const limit = 253402300799
 	number.Mul(number, big.NewRat(int64(time.Second), 1))
 	nanos := new(big.Int).Quo(number.Num(), number.Denom())
 	seconds, rest := new(big.Int).DivMod(nanos, big.NewInt(int64(time.Second)), new(big.Int))
-	if !seconds.IsInt64() || seconds.Int64() > limit || seconds.Int64() < -limit {
+	if !seconds.IsInt64() || seconds.CmpAbs(big.NewInt(maxEpoch)) > 0 {
 		return time.Time{}, false
 	}
 	return time.Unix(seconds.Int64(), rest.Int64()), true
 }
+
+// maxEpoch is the end of the year 9999 in seconds: beyond it no date makes sense.
+const maxEpoch = 253402300799
 
 func parseBool(text string) (value, ok bool) {
 	switch {
