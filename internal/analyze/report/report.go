@@ -383,6 +383,7 @@ type Area struct {
 	// Granted are the patterns that today's policies grant the area's required
 	// actions on.
 	Granted []Cell `json:"granted"`
+	// Touched are the resources of the calls that were seen, generalised.
 	Touched []Cell `json:"touched"`
 	// Excess counts the granted actions of the area's services that are neither
 	// used nor required.

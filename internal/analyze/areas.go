@@ -1,0 +1,118 @@
+package analyze
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"sagemaker-role-audit/internal/analyze/policy"
+	"sagemaker-role-audit/internal/analyze/report"
+)
+
+// areas lays what is needed, granted, touched and proposed side by side.
+func (a *audit) areas(j *judgement, p *plan) []report.Area {
+	out := make([]report.Area, 0, len(fourAreas))
+	for _, area := range fourAreas {
+		x := report.Area{Area: area, Required: []report.Cell{}, Granted: []report.Cell{}, Touched: []report.Cell{}, Proposed: []report.Cell{}}
+		needed := map[string][]string{}
+		for _, n := range j.needs {
+			if n.area == area {
+				needed[n.action] = append(needed[n.action], n.resource)
+			}
+		}
+		for _, action := range slices.Sorted(maps.Keys(needed)) {
+			resources := needed[action]
+			slices.Sort(resources)
+			resources, _ = capped(slices.Compact(resources), report.MaxResources)
+			x.Required = append(x.Required, report.Cell{Action: action, Resources: resources})
+			x.Granted = append(x.Granted, a.grantedCells(j, action)...)
+		}
+		for _, o := range sortedObservations(j.seen.used) {
+			if a.areaOf(o.action) == area {
+				resources, _ := capped(observedPatterns(o), report.MaxResources)
+				x.Touched = append(x.Touched, report.Cell{Action: o.action, Resources: resources})
+			}
+		}
+		for action, v := range j.actions {
+			if a.areaOf(action) == area && v.verdict != report.VerdictUsed && v.verdict != report.VerdictRequired {
+				x.Excess++
+			}
+		}
+		if p != nil {
+			x.Proposed = p.cells(area)
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// grantedCells gives the patterns on which today's policies grant an action.
+func (a *audit) grantedCells(j *judgement, action string) []report.Cell {
+	i, known := a.library.catalog.Index(action)
+	if j.grant == nil || !known {
+		return nil
+	}
+	firm, conditional := map[string]struct{}{}, map[string]struct{}{}
+	for _, g := range j.grant.set.Patterns(i) {
+		pattern := g.Pattern
+		if g.Not {
+			pattern = "all but " + pattern
+		}
+		if g.Conditional {
+			conditional[pattern] = struct{}{}
+		} else {
+			firm[pattern] = struct{}{}
+		}
+	}
+	var cells []report.Cell
+	if len(firm) > 0 {
+		resources, _ := capped(sorted(firm), report.MaxResources)
+		cells = append(cells, report.Cell{Action: action, Resources: resources})
+	}
+	if len(conditional) > 0 {
+		resources, _ := capped(sorted(conditional), report.MaxResources)
+		cells = append(cells, report.Cell{Action: action, Resources: resources, Conditional: true})
+	}
+	return cells
+}
+
+// areaOf assigns an action to one of the four areas, "" for none.
+func (a *audit) areaOf(action string) string {
+	switch serviceOf(action) {
+	case "ecr":
+		return areaECRPull
+	case "logs":
+		return areaLogs
+	case "s3":
+		if i, ok := a.library.catalog.Index(action); ok && a.library.catalog.IsReadOnly(i) {
+			return areaS3Read
+		}
+		return areaS3Write
+	}
+	return ""
+}
+
+func (a *audit) reach(j *judgement) report.Reach {
+	buckets := map[string]struct{}{}
+	for _, n := range j.needs {
+		if n.need.s3 != nil {
+			buckets[cmp.Or(n.need.s3.bucket, n.need.s3.accessPoint)] = struct{}{}
+		}
+	}
+	r := report.Reach{Buckets: report.BucketReach{Granted: "none", Needed: sorted(buckets)}}
+	if j.grant == nil {
+		r.Buckets.Granted = "unknown"
+		return r
+	}
+	for _, action := range []string{"s3:GetObject", "s3:PutObject", "s3:ListBucket"} {
+		access := j.grant.stack.Access(j.grant.principal, action, "*", j.grant.known)
+		switch {
+		case access.Effective == policy.No:
+		case access.Partial && r.Buckets.Granted == "none":
+			r.Buckets.Granted = "named"
+		case !access.Partial:
+			r.Buckets.Granted = "all"
+		}
+	}
+	return r
+}
