@@ -84,6 +84,9 @@ func (p *page) onResources(actions, resources []string, total, labelWidth int) [
 	if len(resources) == 0 {
 		return paras(head)
 	}
+	if len(resources) == 1 && total <= 1 && resources[0] == "*" {
+		return paras(head + " on *")
+	}
 	if len(resources) == total {
 		if line := text(head + " on " + strings.Join(resources, ", ")); line.natural() <= p.width-margin-labelWidth {
 			return []para{line}

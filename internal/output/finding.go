@@ -21,8 +21,8 @@ func (p *page) findings(of string, fs []*report.Finding) {
 		if f.Role != "" && of != f.Role {
 			p.field("", name(f.Role))
 		}
-		if f.Subject != "" && f.Subject != f.Role {
-			p.field("", name(f.Subject))
+		if f.Subject != f.Role && (f.Statement == nil || f.Subject != f.Statement.Policy) {
+			p.field("", text(join(" ", "about", f.Subject)))
 		}
 		if f.Statement != nil {
 			p.field("", statementPara(f.Statement))

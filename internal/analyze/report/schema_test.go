@@ -1,0 +1,282 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"sagemaker-role-audit/internal/analyze/report"
+)
+
+func compile(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(report.SchemaJSON))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource("schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// full is a report with one element in every array and map and a value in every
+// pointer, as decoded JSON.
+func full(t *testing.T) map[string]any {
+	t.Helper()
+	var r report.Report
+	populate(reflect.ValueOf(&r).Elem())
+	r.SchemaVersion = report.SchemaVersion
+	r.Gaps[0].Impact, r.Gaps[0].Reason = "usage", "throttled"
+	f := &r.Findings[0]
+	f.Severity = report.High
+	o := &r.Roles[0]
+	o.Readiness, o.Trust.Guard, o.Policies[0].Kind = report.Draft, "both", "inline"
+	o.Layers = report.Layers{Identity: "read", Boundary: "none", SCP: "notRead", Resource: "notRead"}
+	o.Used[0].Verdict, o.Denied[0].Verdict = report.VerdictForeign, report.VerdictMissing
+	q := &o.Required[0]
+	q.Verdict, q.Strength, q.Confidence, q.IfMissing = report.VerdictRequired, "completed", "doc", "fails"
+	o.Reach.Buckets.Granted = "all"
+	o.Proposal.Proof.Status = "draft"
+	b, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v.(map[string]any)
+}
+
+func populate(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		populate(v.Elem())
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			v.Set(reflect.ValueOf(time.Date(2026, 10, 31, 10, 0, 0, 0, time.UTC)))
+			return
+		}
+		for i := range v.NumField() {
+			populate(v.Field(i))
+		}
+	case reflect.Slice:
+		if v.Type() == reflect.TypeFor[json.RawMessage]() {
+			v.SetBytes([]byte("{}"))
+			return
+		}
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		populate(v.Index(0))
+	case reflect.Map:
+		e := reflect.New(v.Type().Elem()).Elem()
+		populate(e)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(reflect.ValueOf("key"), e)
+	case reflect.String:
+		v.SetString("text")
+	case reflect.Int:
+		v.SetInt(1)
+	case reflect.Bool:
+		v.SetBool(true)
+	}
+}
+
+func TestSchemaAcceptsFullReport(t *testing.T) {
+	if err := compile(t).Validate(full(t)); err != nil {
+		t.Error(err)
+	}
+}
+
+// object is a JSON object of a report with the schema of it.
+type object struct {
+	path   string
+	value  map[string]any
+	schema map[string]any
+}
+
+// objects finds every object in v that the schema describes by its properties.
+func objects(root, schema map[string]any, path string, v any) []object {
+	schema = resolve(root, schema)
+	var out []object
+	switch v := v.(type) {
+	case map[string]any:
+		props, _ := schema["properties"].(map[string]any)
+		if props != nil {
+			out = append(out, object{path, v, schema})
+		}
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			sub, ok := props[k].(map[string]any)
+			if !ok {
+				sub, ok = schema["additionalProperties"].(map[string]any)
+			}
+			if ok {
+				out = append(out, objects(root, sub, path+"."+k, v[k])...)
+			}
+		}
+	case []any:
+		items, _ := schema["items"].(map[string]any)
+		for _, e := range v {
+			out = append(out, objects(root, items, path+"[]", e)...)
+		}
+	}
+	return out
+}
+
+func resolve(root, schema map[string]any) map[string]any {
+	if either, ok := schema["anyOf"].([]any); ok {
+		schema = either[0].(map[string]any)
+	}
+	if ref, ok := schema["$ref"].(string); ok {
+		return root["$defs"].(map[string]any)[strings.TrimPrefix(ref, "#/$defs/")].(map[string]any)
+	}
+	return schema
+}
+
+func schemaDoc(t *testing.T) map[string]any {
+	t.Helper()
+	var doc map[string]any
+	if err := json.Unmarshal(report.SchemaJSON, &doc); err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// The fields of the Go types and the properties of the schema are the same.
+func TestSchemaHasEveryField(t *testing.T) {
+	doc := schemaDoc(t)
+	reached := objects(doc, doc, "report", full(t))
+	for _, o := range reached {
+		got := slices.Sorted(maps.Keys(o.value))
+		want := slices.Sorted(maps.Keys(o.schema["properties"].(map[string]any)))
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: Go has %v, the schema %v", o.path, got, want)
+		}
+	}
+	if defs := len(doc["$defs"].(map[string]any)); len(reached) < defs+1 {
+		t.Errorf("reached %d objects, the schema defines %d and the report", len(reached), defs)
+	}
+}
+
+// A key that Go may leave out is not required, every other one is.
+func TestSchemaRequiresEveryKey(t *testing.T) {
+	schema := compile(t)
+	doc := schemaDoc(t)
+	whole := full(t)
+	for _, o := range objects(doc, doc, "report", whole) {
+		required, _ := o.schema["required"].([]any)
+		for key, value := range o.value {
+			delete(o.value, key)
+			err := schema.Validate(whole)
+			o.value[key] = value
+			if want := slices.Contains(required, any(key)); (err != nil) != want {
+				t.Errorf("%s without %q: required is %v, error is %v", o.path, key, want, err)
+			}
+		}
+	}
+	optional := map[string]bool{}
+	omitted(reflect.TypeFor[report.Report](), optional)
+	for name, def := range doc["$defs"].(map[string]any) {
+		s := def.(map[string]any)
+		for key := range s["properties"].(map[string]any) {
+			if !slices.Contains(s["required"].([]any), any(key)) && !optional[key] {
+				t.Errorf("%s.%s is not required, and Go always writes it", name, key)
+			}
+		}
+	}
+}
+
+// omitted collects the keys with omitempty of t and of what it holds.
+func omitted(t reflect.Type, keys map[string]bool) {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		omitted(t.Elem(), keys)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if key, options, _ := strings.Cut(f.Tag.Get("json"), ","); options == "omitempty" {
+				keys[key] = true
+			}
+			if f.IsExported() {
+				omitted(f.Type, keys)
+			}
+		}
+	}
+}
+
+// Every value of an enum is accepted, any other text refused.
+func TestSchemaEnums(t *testing.T) {
+	schema := compile(t)
+	doc := schemaDoc(t)
+	whole := full(t)
+	enums := 0
+	for _, o := range objects(doc, doc, "report", whole) {
+		for key, p := range o.schema["properties"].(map[string]any) {
+			values, ok := p.(map[string]any)["enum"].([]any)
+			if !ok {
+				continue
+			}
+			enums++
+			was := o.value[key]
+			for _, v := range values {
+				o.value[key] = v
+				if err := schema.Validate(whole); err != nil {
+					t.Errorf("%s.%s = %v: %v", o.path, key, v, err)
+				}
+			}
+			o.value[key] = "no such value"
+			if schema.Validate(whole) == nil {
+				t.Errorf("%s.%s: any text is accepted", o.path, key)
+			}
+			o.value[key] = was
+		}
+	}
+	if enums < 15 {
+		t.Errorf("only %d enums were tried", enums)
+	}
+}
+
+func TestSchemaRefusesWrongTypes(t *testing.T) {
+	schema := compile(t)
+	for key, wrong := range map[string]any{
+		"schemaVersion": json.Number("2"), "generatedAt": "yesterday", "roles": nil, "complete": "yes",
+		"calls": map[string]any{"iam:GetRole": "many"}, "drift": "none",
+	} {
+		r := full(t)
+		r[key] = wrong
+		if schema.Validate(r) == nil {
+			t.Errorf("%s = %v is accepted", key, wrong)
+		}
+	}
+}
+
+func TestSchemaDescribesEverything(t *testing.T) {
+	var walk func(path string, v any)
+	walk = func(path string, v any) {
+		m, _ := v.(map[string]any)
+		for name, p := range m {
+			s := p.(map[string]any)
+			if d, _ := s["description"].(string); !strings.HasSuffix(d, ".") {
+				t.Errorf("%s.%s: no sentence describes it, but %q", path, name, d)
+			}
+			walk(path+"."+name, s["properties"])
+		}
+	}
+	doc := schemaDoc(t)
+	walk("report", doc["properties"])
+	walk("$defs", doc["$defs"])
+}
