@@ -234,13 +234,26 @@ func TestGoneAndUnread(t *testing.T) {
 	if i := slices.IndexFunc(r.Findings, func(f report.Finding) bool { return f.Rule == "role-gone" }); i < 0 {
 		t.Error("no finding says that the role is gone")
 	}
-	s.Gaps = []snapshot.Gap{{Source: "iam:GetRole", Scope: roleARN, Impact: snapshot.ImpactRoles, Reason: snapshot.ReasonRefused}}
-	r = analyzed(t, s)
-	if role := r.Role(roleARN); !role.Exists || r.Complete {
-		t.Errorf("a role that could not be read: exists %v, complete %v", role.Exists, r.Complete)
-	}
-	if slices.ContainsFunc(r.Findings, func(f report.Finding) bool { return f.Rule == "role-gone" }) {
-		t.Error("a role that could not be read is called gone")
+	for _, tt := range []struct {
+		source, scope string
+		exists        bool
+	}{
+		{"iam:GetRole", roleARN, true},
+		{"iam:GetRole", "trainer", true},
+		{"iam:GetRole", "12 roles from another", true},
+		{"iam:GetAccountAuthorizationDetails", "", true},
+		{"iam:GetRole", "another", false},
+		{"iam:ListRoles", "", false},
+		{"iam:GetPolicy", "arn:aws:iam::123456789012:policy/p", false},
+	} {
+		s.Gaps = []snapshot.Gap{{Source: tt.source, Scope: tt.scope, Impact: snapshot.ImpactRoles, Reason: snapshot.ReasonRefused}}
+		r = analyzed(t, s)
+		if role := r.Role(roleARN); role.Exists != tt.exists || r.Complete {
+			t.Errorf("%s %s refused: exists %v, complete %v", tt.source, tt.scope, role.Exists, r.Complete)
+		}
+		if gone := slices.ContainsFunc(r.Findings, func(f report.Finding) bool { return f.Rule == "role-gone" }); gone == tt.exists {
+			t.Errorf("%s %s refused: role-gone %v", tt.source, tt.scope, gone)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package analyze
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"sagemaker-role-audit/internal/collect/snapshot"
 )
@@ -103,10 +104,15 @@ func selected(s *snapshot.Snapshot, arn string) bool {
 }
 
 // unread reports whether IAM could not be asked about the role, so that its
-// absence from the snapshot proves nothing.
+// absence from the snapshot proves nothing: a gap names the role, or roles that
+// it does not name one by one.
 func unread(s *snapshot.Snapshot, arn string) bool {
 	return slices.ContainsFunc(s.Gaps, func(g snapshot.Gap) bool {
-		return g.Impact == snapshot.ImpactRoles && g.Reason != snapshot.ReasonMissing && (g.Scope == arn || g.Scope == "" || g.Scope == "all")
+		if g.Impact != snapshot.ImpactRoles || g.Reason == snapshot.ReasonMissing {
+			return false
+		}
+		oneRole := strings.HasPrefix(g.Scope, "arn:") || g.Source == "iam:GetRole" && !strings.ContainsRune(g.Scope, ' ')
+		return !oneRole && g.Source != "iam:ListRoles" || g.Scope == arn || g.Scope == nameOf(arn)
 	})
 }
 
