@@ -190,6 +190,9 @@ func TestVerdicts(t *testing.T) {
 		{"an attached policy was not read", allow("sqs:*", "*"), func(s *snapshot.Snapshot) {
 			s.Roles[0].Attached = []snapshot.AttachedPolicy{{Name: "x", ARN: "arn:aws:iam::123456789012:policy/x"}}
 		}, "sqs:CreateQueue", report.VerdictUnobservable},
+		{"the boundary was not read", allow("sqs:*", "*"), func(s *snapshot.Snapshot) {
+			s.Roles[0].Boundary = "arn:aws:iam::123456789012:policy/x"
+		}, "sqs:CreateQueue", report.VerdictUnobservable},
 	} {
 		s := world(tt.policy)
 		if tt.change != nil {

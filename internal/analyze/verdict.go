@@ -125,7 +125,7 @@ func (a *audit) whyUnobservable(j *judgement, action string, failed bool) string
 		return reasonAttempted
 	case j.seen.denied[action] != nil:
 		return reasonRefused
-	case j.grant.unknown != "":
+	case j.grant.unknown != "", j.grant.layers.Boundary == layerNotRead:
 		return reasonNoGrant
 	}
 	switch v := actions.VisibilityOf(action); v.Class {

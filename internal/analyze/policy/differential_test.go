@@ -294,7 +294,7 @@ var actionPatterns = []string{"*", "s3:*", "S3:g*", "s3:?etObject", "s3:*Object"
 var resourcePatterns = []string{
 	"*", "arn:aws:s3:::*", "arn:aws:s3:*", "arn:aws:s3:::b/*", "arn:aws:s3:::b*", "arn:aws:s3:::?/a", "arn:aws:s3:::b/${aws:username}/*", "arn:aws:s3:::b/${AWS:UserName}*",
 	"arn:aws:s3:::b/${aws:PrincipalTag/t}*", "arn:aws:s3:::${k:bucket}/${aws:PrincipalTag/t, 'a'}", "arn:aws:s3:::b/${aws:PrincipalTag/t, 't1'}/*", "arn:aws:s3:::b/a${*}c",
-	"arn:aws:s3:::b/${k:tags}", "arn:aws:s3:::b/x:*:z", "arn:aws:logs:*:*:*", "arn:aws:logs:*", "arn:aws:logs:us-*:" + home + ":log-group:*:log-stream:*", "arn:aws:logs:*:*:log-group:/g:*",
+	"arn:aws:s3:::b/${k:nums}", "arn:aws:s3:::b/x:*:z", "arn:aws:logs:*:*:*", "arn:aws:logs:*", "arn:aws:logs:us-*:" + home + ":log-group:*:log-stream:*", "arn:aws:logs:*:*:log-group:/g:*",
 	"arn:aws:logs*:s", "arn:*:sqs:us-*:*:q", "arn:aws:sqs:*:${aws:PrincipalAccount}:q", "arn:aws:sqs*q", "arn:aws:kms:*:*:key/*", "arn:aws:iam::*:role/${k:str}", "arn:aws:sagemaker:*:*:*/j",
 }
 
@@ -334,7 +334,7 @@ var operatorsByType = func() map[string][]string {
 }()
 
 // variables that stand among the values of string and ARN conditions.
-var variables = []any{"${aws:username}", "${k:str}*", "${aws:PrincipalTag/t}", "${aws:PrincipalTag/t, 'a'}", "a${*}c", "${K:STR}", "${?}", "${k:tags}"}
+var variables = []any{"${aws:username}", "${k:str}*", "${aws:PrincipalTag/t}", "${aws:PrincipalTag/t, 'a'}", "a${*}c", "${K:STR}", "${?}", "${k:nums}"}
 
 func (g generator) newCase(id string) object {
 	asked := pick(g, requests)
@@ -530,8 +530,8 @@ func (g generator) condition() object {
 			name = strings.ToLower(name)
 		}
 		operator := pick(g, operatorsByType[key.operators])
-		if g.chance(15) {
-			operator = pick(g, operators)
+		if stray := pick(g, operators); g.chance(15) && !strings.HasPrefix(stray, "Date") { // AWS says nothing of small numbers as dates
+			operator = stray
 		}
 		if operator == "Null" {
 			condition["Null"] = object{name: g.some(2, func() any { return pick(g, []any{"true", "false", true, false}) })}

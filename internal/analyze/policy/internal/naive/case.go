@@ -38,23 +38,23 @@ func Read(line []byte) (*Case, error) {
 type values []string
 
 func (v *values) UnmarshalJSON(data []byte) error {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	var decoded any
-	if err := decoder.Decode(&decoded); err != nil {
+	var list []json.RawMessage
+	if data[0] != '[' {
+		list = []json.RawMessage{data}
+	} else if err := json.Unmarshal(data, &list); err != nil {
 		return err
 	}
-	list, isList := decoded.([]any)
-	if !isList {
-		list = []any{decoded}
-	}
-	*v = values{}
-	for _, item := range list {
-		switch item := item.(type) {
-		case string, json.Number, bool:
-			*v = append(*v, fmt.Sprint(item))
+	*v = make(values, len(list))
+	for i, item := range list {
+		switch item[0] {
+		case '"':
+			if err := json.Unmarshal(item, &(*v)[i]); err != nil {
+				return err
+			}
+		case '{', '[', 'n':
+			return fmt.Errorf("%s is no string, number or Boolean", item)
 		default:
-			return fmt.Errorf("%T is no scalar", item)
+			(*v)[i] = string(item)
 		}
 	}
 	return nil

@@ -153,6 +153,9 @@ func (c *Case) concerns(d *document, s statement, must bool) Truth {
 	if s.NotAction != nil {
 		action = not(action)
 	}
+	if action == False {
+		return False
+	}
 	for _, pattern := range append(s.Resource, s.NotResource...) {
 		resource = or(resource, c.matchResource(pattern, d.hasVariables(), must))
 	}
@@ -226,7 +229,7 @@ func (c *Case) notPrincipal(p *principals) Truth {
 	asAccount, asItself := named.account == True, or(named.direct, named.role) == True
 	switch who.kind {
 	case "root":
-		return not(named.account)
+		asItself = asAccount
 	case "session":
 		asItself = named.direct == True && named.role == True
 	}

@@ -3,6 +3,7 @@ package naive
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // A pattern is a list of these: 'c' a character that stands for itself, '*' any run, '?' any one character, '-' any run
@@ -179,23 +180,26 @@ func (c *Case) expand(text string, wildcards, variables bool, fromColon int) (to
 			}
 			continue
 		}
-		char := []rune(text)[0]
+		char, size := utf8.DecodeRuneInString(text)
+		text = text[size:]
 		if char == ':' {
 			colons++
 		}
-		tokens = append(tokens, literal(string(char), wildcards)...)
-		text = text[len(string(char)):]
+		tokens = append(tokens, plain(char, wildcards))
 	}
 	return tokens, hole, empty
 }
 
 func literal(text string, wildcards bool) (tokens []token) {
 	for _, char := range text {
-		if wildcards && (char == '*' || char == '?') {
-			tokens = append(tokens, token{kind: char})
-		} else {
-			tokens = append(tokens, token{kind: 'c', char: char})
-		}
+		tokens = append(tokens, plain(char, wildcards))
 	}
 	return tokens
+}
+
+func plain(char rune, wildcards bool) token {
+	if wildcards && (char == '*' || char == '?') {
+		return token{kind: char}
+	}
+	return token{kind: 'c', char: char}
 }
