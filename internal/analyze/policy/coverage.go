@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // extent says how much of one set of resources another one takes in.
 type extent uint8
@@ -71,12 +74,21 @@ func spell(p []symbol, written string) string {
 }
 
 func (r *region) all() bool {
-	for i := range r.patterns {
-		if r.patterns[i].all {
-			return !r.not
-		}
+	if r.not {
+		return len(r.patterns) == 0
 	}
-	return r.not && len(r.patterns) == 0
+	return r.listsAll()
+}
+
+func (r *region) empty() bool {
+	if r.not {
+		return r.listsAll()
+	}
+	return len(r.patterns) == 0
+}
+
+func (r *region) listsAll() bool {
+	return slices.ContainsFunc(r.patterns, func(p regionPattern) bool { return p.all })
 }
 
 // covers is how much of what pattern p matches lies in r.
@@ -164,5 +176,3 @@ func (r *region) touches(other *region) bool {
 	}
 	return false
 }
-
-func (r *region) empty() bool { return len(r.patterns) == 0 && !r.not }

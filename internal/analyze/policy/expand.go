@@ -53,6 +53,9 @@ type atom struct {
 type rule struct {
 	atom
 	truth Truth // of its conditions
+	// free are the actions without resource types that the statement, naming
+	// resources, may or may not speak of; actions are then the others.
+	free bitset
 }
 
 // Expand finds what the stack grants: by its identity policies after their own Deny,
@@ -129,12 +132,17 @@ func (x *expansion) rules(policies []Policy, layer Layer) (allows, denies []rule
 			if s.Principals != nil && layer != LayerRCP {
 				continue
 			}
-			r := rule{atom{sets[j], s.region(&x.env), Yes, p, s}, truth}
+			r := rule{atom: atom{sets[j], s.region(&x.env), Yes, p, s}, truth: truth}
 			if truth == Unknown {
 				r.state = Conditional
 			}
 			if r.resources.empty() {
 				continue
+			}
+			if !r.resources.all() && !(s.Effect == Allow && s.NotResource) {
+				if r.free = r.actions.and(x.resourceless); !r.free.empty() {
+					r.actions = r.actions.andNot(x.resourceless)
+				}
 			}
 			if s.Effect == Allow {
 				allows = append(allows, r)
@@ -146,18 +154,16 @@ func (x *expansion) rules(policies []Policy, layer Layer) (allows, denies []rule
 	return allows, denies
 }
 
-// grant adds what one Allow grants. Whether an ARN pattern grants an action without
-// resource types is not known (see Statement.matchesResource); neither is what the
-// value of an undecided variable lets a pattern match.
+// grant adds what one Allow grants. What it grants of actions without resource types
+// is not known where it names ARNs (see Statement.matchesResource): an Allow with
+// NotResource is taken to speak of them, as AmazonSageMakerFullAccess relies on.
+// Neither is known what an undecided variable lets a pattern match.
 func (x *expansion) grant(atoms []atom, r *rule) []atom {
 	a := r.atom
-	if !a.resources.not && !a.resources.all() {
-		if open := a.actions.and(x.resourceless); !open.empty() {
-			b := a
-			b.actions, b.state = open, Conditional
-			atoms = append(atoms, b)
-			a.actions = a.actions.andNot(x.resourceless)
-		}
+	if !r.free.empty() {
+		b := a
+		b.actions, b.state = r.free, Conditional
+		atoms = append(atoms, b)
 	}
 	if !a.resources.not && a.state == Yes && slices.ContainsFunc(a.resources.patterns, undecidedPattern) {
 		b := a
@@ -199,6 +205,16 @@ func deny(atoms []atom, denies []rule) []atom {
 
 // deny appends what the Deny leaves of the atom.
 func (a *atom) deny(kept []atom, d *rule) []atom {
+	if a.state == Yes && a.actions.intersects(d.free) {
+		b := *a
+		b.actions, b.state = a.actions.and(d.free), Conditional
+		kept = append(kept, b)
+		c := *a
+		if c.actions = a.actions.andNot(d.free); c.actions.empty() {
+			return kept
+		}
+		return c.deny(kept, d)
+	}
 	if !a.actions.intersects(d.actions) {
 		return append(kept, *a)
 	}
@@ -233,6 +249,7 @@ func (x *expansion) limit(atoms []atom, allows []rule) []atom {
 		x.some.clearWithin(lo, hi)
 		for j := range allows {
 			r := &allows[j]
+			x.some.addWithin(r.free, lo, hi)
 			if !a.actions.intersects(r.actions) || !a.resources.touches(&r.resources) {
 				continue
 			}
