@@ -12,7 +12,7 @@ import (
 // coverage writes what was read, source by source.
 func (p *page) coverage(v view) {
 	p.heading("COVERAGE: what was read")
-	p.grid([]column{head("Source").flexible(), head("Regions").flexible(), head("Read").numeric(), head("Covered").flexible()},
+	p.grid([]column{head("Source"), head("Regions"), head("Read").numeric(), head("Covered")},
 		coverageRows(v.Coverage))
 	calls := 0
 	for _, n := range v.Calls {

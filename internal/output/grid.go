@@ -10,18 +10,16 @@ import (
 	"github.com/olekukonko/tablewriter/tw"
 )
 
-// column is a column of a grid, with one or more lines of head. A flexible one
-// gives way when the page is narrow.
+// column is a column of a grid, with one or more lines of head. One of text gives
+// way when the page is narrow, one of numbers does not.
 type column struct {
-	head  []string
-	right bool
-	flex  bool
+	head    []string
+	numbers bool
 }
 
 func head(lines ...string) column { return column{head: lines} }
 
-func (c column) flexible() column { c.flex = true; return c }
-func (c column) numeric() column  { c.right = true; return c }
+func (c column) numeric() column { c.numbers = true; return c }
 
 // cell is what stands in a grid's cell.
 type cell []para
@@ -41,7 +39,7 @@ func (p *page) grid(cols []column, rows [][]cell) {
 	mapped := make(tw.Mapper[int, int], len(cols))
 	for i, c := range cols {
 		aligns[i] = tw.AlignLeft
-		if c.right {
+		if c.numbers {
 			aligns[i] = tw.AlignRight
 		}
 		mapped[i] = widths[i] + gutter
@@ -106,9 +104,9 @@ func (p *page) cellText(c cell, width int) string {
 	return strings.Join(lines, "\n")
 }
 
-// fit gives every column its natural width where the page has room. Else the
-// flexible ones get what leaves their words unbroken, if there is so much, and
-// share the rest, the narrow ones first.
+// fit gives every column its natural width where the page has room. Else those of
+// text get what leaves their words unbroken, if there is so much, and share the
+// rest, the narrow ones first.
 func (p *page) fit(cols []column, rows [][]cell) []int {
 	natural := make([]int, len(cols))
 	widths := make([]int, len(cols))
@@ -125,25 +123,23 @@ func (p *page) fit(cols []column, rows [][]cell) []int {
 		}
 	}
 	room := p.width - margin - gutter*(len(cols)-1)
-	var flexible []int
+	var texts []int
 	for i, c := range cols {
-		if c.flex {
-			flexible = append(flexible, i)
-		} else {
-			widths[i] = natural[i]
+		if !c.numbers {
+			texts = append(texts, i)
 		}
 		room -= widths[i]
 	}
 	if room < 0 {
-		for _, i := range flexible {
+		for _, i := range texts {
 			room += widths[i]
 			widths[i] = 0
 		}
 	}
 	missing := func(i int) int { return natural[i] - widths[i] }
-	slices.SortStableFunc(flexible, func(a, b int) int { return missing(a) - missing(b) })
-	for k, i := range flexible {
-		more := min(missing(i), room/(len(flexible)-k))
+	slices.SortStableFunc(texts, func(a, b int) int { return missing(a) - missing(b) })
+	for k, i := range texts {
+		more := min(missing(i), max(room/(len(texts)-k), 1-widths[i]))
 		widths[i] += more
 		room -= more
 	}

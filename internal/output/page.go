@@ -49,12 +49,12 @@ func (p *page) labelled(label para, width int, ps []para) {
 	left := strings.Repeat(" ", label.indent) + p.paint(label.style, clean(label.text))
 	start := margin + width
 	for _, q := range ps {
-		for _, l := range q.layout(p.width-start, width) {
+		for _, l := range q.layout(p.width-start, start) {
 			s := p.paint(q.style, l.text)
 			switch {
 			case left == "":
 				p.line(start+l.indent, s)
-			case margin+head < start+l.indent:
+			case margin+head < start+l.indent: // a blank at least between them
 				p.line(margin, left+strings.Repeat(" ", start+l.indent-margin-head)+s)
 			default: // the line needs the label's room
 				p.line(margin, left)

@@ -92,9 +92,12 @@ func adminRole() report.Role {
 	pull := []report.Cell{{Action: "ecr:BatchCheckLayerAvailability", Resources: []string{image}}, {Action: "ecr:BatchGetImage", Resources: []string{image}}, {Action: "ecr:GetAuthorizationToken", Resources: []string{"*"}}, {Action: "ecr:GetDownloadUrlForLayer", Resources: []string{image}}}
 	logs := []report.Cell{{Action: "logs:CreateLogGroup", Resources: []string{groups}}, {Action: "logs:CreateLogStream", Resources: []string{groups + ":log-stream:*"}}, {Action: "logs:PutLogEvents", Resources: []string{groups + ":log-stream:*"}}}
 	var required []report.Required
-	for area, cells := range map[string][]report.Cell{"s3-read": needed, "s3-write": write, "ecr-pull": pull, "logs": logs} {
-		for _, c := range cells {
-			required = append(required, report.Required{Action: c.Action, Area: area, Resources: c.Resources, ResourcesTotal: len(c.Resources), Strength: "completed", Confidence: "doc", IfMissing: "fails", Verdict: report.VerdictRequired})
+	for _, area := range []struct {
+		name  string
+		cells []report.Cell
+	}{{"ecr-pull", pull}, {"logs", logs}, {"s3-read", needed}, {"s3-write", write}} {
+		for _, c := range area.cells {
+			required = append(required, report.Required{Action: c.Action, Area: area.name, Resources: c.Resources, ResourcesTotal: len(c.Resources), Strength: "completed", Confidence: "doc", IfMissing: "fails", Verdict: report.VerdictRequired})
 		}
 	}
 	required = append(required, report.Required{Action: "kms:Decrypt", Area: "kms", Resources: []string{"arn:aws:kms:eu-west-1:" + account + ":key/1234abcd-12ab-34cd-56ef-1234567890ab"}, ResourcesTotal: 1, Strength: "proven", Confidence: "doc", IfMissing: "fails", Verdict: report.VerdictUsed},
@@ -184,7 +187,7 @@ func incomplete() *report.Report {
 	r.Regions.Enabled = append(r.Regions.Enabled, "ap-south-1", "ap-northeast-1")
 	for i := range r.Coverage {
 		if c := &r.Coverage[i]; c.Region == "us-east-1" {
-			c.Complete, c.Events, c.Covered = false, 0, nil
+			c.Complete, c.Events, c.Described, c.Describable, c.Covered = false, 0, 0, 0, nil
 		}
 	}
 	r.Coverage[0].Complete = false

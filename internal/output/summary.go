@@ -30,9 +30,9 @@ func (p *page) summary(v view) {
 
 func (p *page) summaryOfOneLine(v view) {
 	cols := []column{
-		head("Role").flexible(), head("Jobs").numeric(), head("Granted").numeric(), head("Used").numeric(),
+		head("Role"), head("Jobs").numeric(), head("Granted").numeric(), head("Used").numeric(),
 		head("Required").numeric(), head("Unused").numeric(), head("Unobservable").numeric(),
-		head("Readiness"), head("Worst finding").flexible(),
+		head("Readiness"), head("Worst"),
 	}
 	var rows [][]cell
 	for _, role := range v.roles {
@@ -50,7 +50,7 @@ func (p *page) summaryOfOneLine(v view) {
 func (p *page) summaryOfTwoLines(v view) {
 	const numbers = "%8v %8v %5v %9v %7v %13v"
 	cols := []column{
-		head("Role", fmt.Sprintf(numbers, "Jobs", "Granted", "Used", "Required", "Unused", "Unobservable")).flexible(),
+		head("Role", fmt.Sprintf(numbers, "Jobs", "Granted", "Used", "Required", "Unused", "Unobservable")),
 		head("Readiness"), head("Worst"),
 	}
 	var rows [][]cell

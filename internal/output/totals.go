@@ -42,7 +42,10 @@ func next(v view) string {
 		if next == "" {
 			next = f.Title
 		}
-		steps = append(steps, v.roles[0].label+": "+next)
+		steps = append(steps, v.roles[0].label+": "+strings.TrimSuffix(next, "."))
+	}
+	if len(steps) == 0 && v.Summary.Unused > 0 {
+		steps = append(steps, "read the proposals: "+plural(v.Summary.Unused, "granted action is unused", "granted actions are unused"))
 	}
 	if len(steps) == 0 {
 		return "nothing to do."

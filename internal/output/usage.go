@@ -86,6 +86,6 @@ func (p *page) used(used []report.Used) {
 			{text(some(u.Regions, len(u.Regions), 3))},
 		})
 	}
-	p.grid([]column{head("Action").flexible(), head("Calls").numeric(), head("Last"), head("By").flexible(), head("Regions").flexible()}, rows)
+	p.grid([]column{head("Action"), head("Calls").numeric(), head("Last"), head("By"), head("Regions")}, rows)
 	p.indented(more(len(used) - maxUses)...)
 }

@@ -1,0 +1,43 @@
+package output
+
+import (
+	"strings"
+	"testing"
+
+	"sagemaker-role-audit/internal/analyze/report"
+)
+
+func TestArrange(t *testing.T) {
+	r := &report.Report{
+		Roles: []report.Role{
+			{ARN: "arn:1", Name: "twin", ID: "AROAFORMER"},
+			{ARN: "arn:1", Name: "twin", ID: "AROATODAY", Exists: true},
+			{ARN: "arn:2", Name: "calm", ID: "AROACALM", Exists: true, Counts: report.Counts{Unused: 900}},
+			{ARN: "arn:3", Name: "two-high", ID: "AROAHIGH", Exists: true},
+		},
+		Findings: []report.Finding{
+			{ID: "e", Role: "arn:2", Severity: report.Low},
+			{ID: "d", Role: "arn:1", Severity: report.High},
+			{ID: "c", Role: "arn:3", Severity: report.High},
+			{ID: "b", Role: "arn:3", Severity: report.High},
+			{ID: "a", Role: "arn:3", Severity: "unheard of"},
+			{ID: "f", Role: "", Severity: report.Critical},
+			{ID: "g", Role: "arn:of another account", Severity: report.Info},
+		},
+	}
+	v := arrange(r)
+	var got []string
+	for _, role := range v.roles {
+		ids := ""
+		for _, f := range role.findings {
+			ids += f.ID
+		}
+		got = append(got, role.label+":"+ids)
+	}
+	if got, want := strings.Join(got, ", "), "two-high:bca, twin AROATODAY:d, calm:e, twin AROAFORMER (gone):"; got != want {
+		t.Errorf("roles are %s, want %s", got, want)
+	}
+	if len(v.others) != 2 || v.others[0].ID != "f" || v.others[1].ID != "g" {
+		t.Errorf("other findings are %v", v.others)
+	}
+}
