@@ -1,7 +1,6 @@
 package naive
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -61,8 +60,19 @@ func (v *values) UnmarshalJSON(data []byte) error {
 }
 
 type document struct {
-	Version    string
-	Statements []statement
+	Version   string
+	Statement statements
+}
+
+// statements is a list or a single object. AWS: reference_policies_elements_statement.
+type statements []statement
+
+func (s *statements) UnmarshalJSON(data []byte) error {
+	if data[0] == '[' {
+		return json.Unmarshal(data, (*[]statement)(s))
+	}
+	*s = make(statements, 1)
+	return json.Unmarshal(data, &(*s)[0])
 }
 
 type statement struct {
@@ -74,28 +84,6 @@ type statement struct {
 	Principal    *principals
 	NotPrincipal *principals
 	Condition    map[string]map[string]values
-}
-
-// UnmarshalJSON reads a document whose Statement is a list or a single object.
-// AWS: reference_policies_elements_statement.
-func (d *document) UnmarshalJSON(data []byte) error {
-	var raw struct {
-		Version   string
-		Statement json.RawMessage
-	}
-	if err := json.Unmarshal(data, &raw); err != nil {
-		return err
-	}
-	d.Version = raw.Version
-	if bytes.HasPrefix(bytes.TrimSpace(raw.Statement), []byte("[")) {
-		return json.Unmarshal(raw.Statement, &d.Statements)
-	}
-	var single statement
-	if err := json.Unmarshal(raw.Statement, &single); err != nil {
-		return err
-	}
-	d.Statements = []statement{single}
-	return nil
 }
 
 // hasVariables: variables exist since 2012-10-17; in any other version their text stands for itself.

@@ -134,7 +134,7 @@ func (c *Case) mustBeAllowedByResource() bool {
 func (c *Case) any(must bool, effect, layer string, documents []*document) Truth {
 	result := False
 	for _, d := range documents {
-		for _, s := range d.Statements {
+		for _, s := range d.Statement {
 			if s.Effect == effect {
 				result = or(result, and(c.concerns(d, s, must), c.addresses(layer, s)))
 			}
@@ -245,7 +245,7 @@ func (c *Case) notPrincipal(p *principals) Truth {
 // resourceGrant: in which forms the resource policy allows the request.
 func (c *Case) resourceGrant(must bool) (grant forms) {
 	for _, d := range optional(c.ResourcePolicy) {
-		for _, s := range d.Statements {
+		for _, s := range d.Statement {
 			if s.Effect != "Allow" || s.Principal == nil {
 				continue
 			}
