@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -27,6 +28,7 @@ const attempts = 8
 type clients struct {
 	cfg        aws.Config
 	lookupRate float64
+	maxBackoff time.Duration
 }
 
 // newClients loads the SDK's configuration and asks for credentials, so that a
@@ -39,6 +41,9 @@ func newClients(ctx context.Context, o *Options, count func(operation string)) (
 	if o.EndpointURL != "" {
 		cfg.BaseEndpoint = aws.String(o.EndpointURL)
 	}
+	if o.LookupRate == 0 && o.Usage == UsageLookup && cfg.BaseEndpoint == nil {
+		return nil, errors.New("a lookup rate of 0, which does not pace, is for an endpoint override: AWS allows 2 requests a second")
+	}
 	if o.httpClient != nil {
 		cfg.HTTPClient = o.httpClient
 	}
@@ -50,7 +55,7 @@ func newClients(ctx context.Context, o *Options, count func(operation string)) (
 		}
 		return nil, fmt.Errorf("no AWS credentials: %s", innermost(err))
 	}
-	return &clients{cfg: cfg, lookupRate: o.LookupRate}, nil
+	return &clients{cfg: cfg, lookupRate: o.LookupRate, maxBackoff: o.maxBackoff}, nil
 }
 
 func loadConfig(ctx context.Context, o *Options) (aws.Config, error) {
@@ -84,18 +89,20 @@ func (c *clients) patient(o *retry.StandardOptions) {
 	if c.cfg.RetryMaxAttempts > 0 {
 		o.MaxAttempts = c.cfg.RetryMaxAttempts
 	}
+	if c.maxBackoff > 0 {
+		o.MaxBackoff = c.maxBackoff
+	}
 	o.RateLimiter = ratelimit.None
 	o.Retryables = append(o.Retryables, retry.IsErrorRetryableFunc(cutShort))
 }
 
-func (c *clients) standard() aws.Retryer { return retry.NewStandard(c.patient) }
-
-// adaptive also slows down as a service throttles: no rates are published for the
-// list and search operations of SageMaker and IAM.
-func (c *clients) adaptive() aws.Retryer {
-	return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
-		o.StandardOptions = append(o.StandardOptions, c.patient)
-	})
+func (c *clients) retryer() aws.Retryer {
+	if c.cfg.RetryMode == aws.RetryModeAdaptive { // the user's own AWS_RETRY_MODE
+		return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
+			o.StandardOptions = append(o.StandardOptions, c.patient)
+		})
+	}
+	return retry.NewStandard(c.patient)
 }
 
 // cutShort lets an answer be asked for again whose connection ended within it: all
@@ -107,26 +114,29 @@ func cutShort(err error) aws.Ternary {
 	return aws.UnknownTernary
 }
 
+// sts tries less often: where nobody answers the first call, the user is to know.
 func (c *clients) sts(region string) *sts.Client {
-	return sts.NewFromConfig(c.cfg, func(o *sts.Options) { o.Region, o.Retryer = region, c.standard() })
+	return sts.NewFromConfig(c.cfg, func(o *sts.Options) {
+		o.Region, o.Retryer = region, retry.AddWithMaxAttempts(c.retryer(), 3)
+	})
 }
 
 func (c *clients) account(region string) *account.Client {
-	return account.NewFromConfig(c.cfg, func(o *account.Options) { o.Region, o.Retryer = region, c.standard() })
+	return account.NewFromConfig(c.cfg, func(o *account.Options) { o.Region, o.Retryer = region, c.retryer() })
 }
 
 func (c *clients) iam(region string) *iam.Client {
-	return iam.NewFromConfig(c.cfg, func(o *iam.Options) { o.Region, o.Retryer = region, c.adaptive() })
+	return iam.NewFromConfig(c.cfg, func(o *iam.Options) { o.Region, o.Retryer = region, c.retryer() })
 }
 
 func (c *clients) sagemaker(region string) *sagemaker.Client {
-	return sagemaker.NewFromConfig(c.cfg, func(o *sagemaker.Options) { o.Region, o.Retryer = region, c.adaptive() })
+	return sagemaker.NewFromConfig(c.cfg, func(o *sagemaker.Options) { o.Region, o.Retryer = region, c.retryer() })
 }
 
 // cloudtrail makes the one client of a region: its pacer is the region's quota.
 func (c *clients) cloudtrail(region string) *cloudtrail.Client {
 	return cloudtrail.NewFromConfig(c.cfg, func(o *cloudtrail.Options) {
-		o.Region, o.Retryer = region, c.standard()
+		o.Region, o.Retryer = region, c.retryer()
 		if c.lookupRate > 0 {
 			o.APIOptions = append(o.APIOptions, newPacer(c.lookupRate).attempts)
 		}

@@ -56,10 +56,10 @@ func reason(err error) string {
 		return snapshot.ReasonUnavailable
 	case status == http.StatusForbidden, status == http.StatusUnauthorized:
 		return snapshot.ReasonRefused
-	case errors.As(err, &decode):
-		return snapshot.ReasonBroken
 	case errors.As(err, &network):
 		return snapshot.ReasonCut
+	case errors.As(err, &decode):
+		return snapshot.ReasonBroken
 	case errors.As(err, &api) && api.ErrorFault() != smithy.FaultServer:
 		// The endpoint knows the operation and not what we ask of it.
 		return snapshot.ReasonUnsupported

@@ -150,7 +150,7 @@ func (j *jobReader) describe(ctx context.Context, listed []types.TrainingJobSumm
 // each calls do for 0..n-1, a few at a time, until a failure shows that the rest
 // would fail as well; skipped is told of those that were left out.
 func each(ctx context.Context, n int, do func(i int) error, skipped func(i int, err error)) {
-	const atOnce, refusals = 4, 50
+	const atOnce, refusals = 2, 50 // few at once: SageMaker throttles these calls early (aws/sagemaker-python-sdk#2293)
 	var (
 		group  errgroup.Group
 		mu     sync.Mutex

@@ -19,7 +19,8 @@ import (
 // which cannot be raised (AWS: whatiscloudtrail-limits) and is shared with whoever
 // else looks events up: so the pace halves while the server throttles.
 type pacer struct {
-	mu sync.Mutex
+	mu   sync.Mutex
+	left time.Time // when the last request left
 	// answered are the times of the last answers, a window's worth, oldest first.
 	answered []time.Time
 	burst    int
@@ -55,18 +56,22 @@ func (p *pacer) attempts(stack *middleware.Stack) error {
 	}), "Retry", middleware.After)
 }
 
+// wait waits for the turn of the next request: an even share of the window after
+// the last one left, and a window after the answer that opened it.
 func (p *pacer) wait(ctx context.Context) error {
 	window := p.window
 	if p.calm > 0 {
 		window *= 2
 	}
-	if len(p.answered) < p.burst {
-		return ctx.Err()
+	turn := p.left.Add(window / time.Duration(p.burst))
+	if len(p.answered) == p.burst && p.answered[0].Add(window).After(turn) {
+		turn = p.answered[0].Add(window)
 	}
-	pause := time.NewTimer(time.Until(p.answered[0].Add(window)))
+	pause := time.NewTimer(time.Until(turn))
 	defer pause.Stop()
 	select {
 	case <-pause.C:
+		p.left = time.Now()
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
