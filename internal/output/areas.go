@@ -48,33 +48,57 @@ func sameCells(a, b []report.Cell) bool {
 	})
 }
 
+// grant is one or more actions on the same resources.
+type grant struct {
+	actions   []string
+	resources []string
+}
+
 // cells writes actions with their resources, those with the same resources together.
 func (p *page) cells(cells []report.Cell, none string) []para {
 	if len(cells) == 0 {
 		return paras(none)
 	}
-	type group struct {
-		actions   []string
-		resources []string
+	groups := byResources(byAction(cells))
+	var out []para
+	for _, g := range groups[:min(len(groups), maxResources)] {
+		out = append(out, p.onResources(g.actions, g.resources, len(g.resources), areaWidth)...)
 	}
-	var groups []group
+	return append(out, more(len(groups)-maxResources)...)
+}
+
+// byAction gives every action all its resources.
+func byAction(cells []report.Cell) []*grant {
+	var grants []*grant
+	known := map[string]*grant{}
 	for _, c := range cells {
 		action := c.Action
 		if c.Conditional {
 			action += " (under a condition)"
 		}
-		i := slices.IndexFunc(groups, func(g group) bool { return slices.Equal(g.resources, c.Resources) })
-		if i < 0 {
-			groups = append(groups, group{resources: c.Resources})
-			i = len(groups) - 1
+		g := known[action]
+		if g == nil {
+			g = &grant{actions: []string{action}}
+			known[action] = g
+			grants = append(grants, g)
 		}
-		groups[i].actions = append(groups[i].actions, action)
+		g.resources = append(g.resources, c.Resources...)
 	}
-	var out []para
-	for _, g := range groups {
-		out = append(out, p.onResources(g.actions, g.resources, len(g.resources), areaWidth)...)
+	return grants
+}
+
+// byResources puts the actions with the same resources together.
+func byResources(grants []*grant) []*grant {
+	var groups []*grant
+	for _, g := range grants {
+		i := slices.IndexFunc(groups, func(h *grant) bool { return slices.Equal(g.resources, h.resources) })
+		if i < 0 {
+			groups = append(groups, g)
+			continue
+		}
+		groups[i].actions = append(groups[i].actions, g.actions...)
 	}
-	return out
+	return groups
 }
 
 // onResources says which actions on which of total resources: in one line if

@@ -85,7 +85,7 @@ func removes(q *report.Proposal) []para {
 		}
 		name := r.Action
 		if r.LastSeen != nil {
-			name += " (last seen " + day(*r.LastSeen) + ")"
+			name += " last seen " + day(*r.LastSeen)
 		}
 		g.count += r.Count
 		g.names = append(g.names, name)
@@ -93,7 +93,7 @@ func removes(q *report.Proposal) []para {
 	}
 	ps := paras(plural(q.RemovedTotal, "action", "actions"))
 	for _, g := range groups[:min(len(groups), maxRemovals)] {
-		ps = append(ps, text(fmt.Sprintf("- %d, %s: %s", g.count, g.because, some(g.names, len(g.names), maxNames))).hanging(2))
+		ps = append(ps, text(fmt.Sprintf("- %d: %s (%s)", g.count, g.because, some(g.names, len(g.names), maxNames))).hanging(2))
 	}
 	ps = append(ps, more(len(groups)-maxRemovals)...)
 	if rest := q.RemovedTotal - listed; rest > 0 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -62,17 +63,25 @@ func clean(s string) string {
 // stand only inside strings, save for the newlines of the indentation.
 func escapeJSON(buf *bytes.Buffer, src []byte) {
 	buf.Grow(len(src))
-	for len(src) > 0 {
-		r, n := utf8.DecodeRune(src)
-		switch {
-		case r == '\n' || r != utf8.RuneError && !unsafe(r):
-			buf.Write(src[:n])
-		case r >= 0x10000:
-			r -= 0x10000
-			fmt.Fprintf(buf, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
-		default:
+	start := 0 // of what is not yet written
+	for i := 0; i < len(src); {
+		if b := src[i]; b == '\n' || ' ' <= b && b < 0x7f {
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(src[i:])
+		if r != utf8.RuneError && !unsafe(r) {
+			i += n
+			continue
+		}
+		buf.Write(src[start:i])
+		if hi, lo := utf16.EncodeRune(r); hi != utf8.RuneError {
+			fmt.Fprintf(buf, `\u%04x\u%04x`, hi, lo)
+		} else {
 			fmt.Fprintf(buf, `\u%04x`, r)
 		}
-		src = src[n:]
+		i += n
+		start = i
 	}
+	buf.Write(src[start:])
 }

@@ -9,7 +9,14 @@ import (
 
 // columns is the display width of s, measured as tablewriter does it but apart
 // from its global settings, which follow the locale.
-func columns(s string) int { return twwidth.WidthWithOptions(s, twwidth.Options{}) }
+func columns(s string) int {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return twwidth.WidthWithOptions(s, twwidth.Options{})
+		}
+	}
+	return len(s)
+}
 
 // para is a paragraph: one text that is wrapped to the room it gets.
 type para struct {
@@ -94,9 +101,10 @@ func (q para) layout(room, slack int) []line {
 			lines = append(lines, line{room - w, word})
 			indent = q.indent + q.hang
 		default:
-			for indent+columns(word) > room {
+			for indent+w > room {
 				n := breakAt(word, room-indent)
 				add(word[:n])
+				w -= used
 				flush()
 				word = word[n:]
 			}
