@@ -1,0 +1,47 @@
+package main
+
+import (
+	"time"
+
+	"sagemaker-role-audit/internal/collect/awssim"
+)
+
+var accountNow = time.Date(2026, time.October, 31, 12, 0, 0, 0, time.UTC)
+
+// emptyAccount has no role and no job.
+func emptyAccount() *awssim.Account {
+	return &awssim.Account{ID: "123456789012", Now: accountNow, Regions: []awssim.Region{{Name: "us-east-1"}}}
+}
+
+// hostile drives terminals, breaks tables and pages, and looks like something else.
+const hostile = "\x1b]0;owned\x07\x1b[2J\u009b31m\r\n| a | b |\n<script>alert(1)</script>\u202egnp.exe\u200b\u2028\x00\x7f"
+
+// hostileAccount has such text wherever AWS lets users write.
+func hostileAccount() *awssim.Account {
+	const trust = `{"Version":"2012-10-17","Statement":[{"Sid":"` + `\u001b[31mred\u202e` +
+		`","Effect":"Allow","Principal":{"Service":"sagemaker.amazonaws.com","AWS":"\u001b[2J\u009b"},"Action":"sts:AssumeRole"}]}`
+	const document = `{"Version":"2012-10-17","Statement":[{"Sid":"\u001b]0;x\u0007\u202e","Effect":"Allow",` +
+		`"Action":["s3:*","\u001b[1mx:Y\u200b"],"Resource":["*","arn:aws:s3:::\u001b[2J\n"],` +
+		`"Condition":{"StringEquals":{"aws:\u001b[0m":"\u009bvalue"}}}]}`
+	role := awssim.Role{
+		Name: "hostile", CreateDate: accountNow.AddDate(-1, 0, 0), Trust: trust,
+		Inline: []awssim.InlinePolicy{{Name: "inline" + hostile, Document: document}},
+		Tags:   []awssim.Tag{{Key: hostile, Value: hostile}},
+	}
+	account := emptyAccount()
+	account.Roles = []awssim.Role{role}
+	for i, status := range []string{"Completed", "Failed"} {
+		at := accountNow.Add(time.Duration(-i-1) * day)
+		job := awssim.TrainingJob{
+			Region: "us-east-1", TrainingJobName: "job-" + status, TrainingJobStatus: status, SecondaryStatus: status,
+			RoleArn: account.RoleARN(&role), CreationTime: at, LastModifiedTime: at,
+			FailureReason:    "AccessDenied: " + hostile,
+			HyperParameters:  map[string]string{"code" + hostile: "s3://bucket/" + hostile, "key": awssim.SampleSecret},
+			OutputDataConfig: &awssim.OutputDataConfig{S3OutputPath: "s3://bucket/" + hostile},
+			InputDataConfig: []awssim.Channel{{ChannelName: hostile, DataSource: awssim.DataSource{
+				S3DataSource: &awssim.S3DataSource{S3DataType: "S3Prefix", S3Uri: "s3://bucket/" + hostile}}}},
+		}
+		account.Jobs = append(account.Jobs, job)
+	}
+	return account
+}

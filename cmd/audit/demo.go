@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sagemaker-role-audit/internal/collect"
+	"sagemaker-role-audit/internal/collect/awssim"
+)
+
+func newDemo(a *app) *cobra.Command {
+	var (
+		path  string
+		log   = logFlags{format: oneOf("text", "json")}
+		flags reportFlags
+	)
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Audit a sample account, without AWS and without credentials",
+		Long: `demo serves a made-up AWS account on this machine and audits it with the same
+code, over the same protocols, as a real one. Its report is the same on every
+machine: the account has its own date.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := flags.check(path); err != nil {
+				return err
+			}
+			if err := a.demo(cmd.Context(), &log, path, &flags); err != nil {
+				return err
+			}
+			if !log.quiet {
+				fmt.Fprint(a.stderr, demoNote)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&path, "save", "", "write the snapshot to this file, mode 0600 (.gz compresses)")
+	cmd.Flags().BoolVarP(&log.quiet, "quiet", "q", false, "no progress, no advice")
+	flags.register(cmd)
+	return cmd
+}
+
+const demoNote = `
+That was a sample account. Your own, with the credentials that the AWS CLI uses (it only reads):
+  audit run
+README.md has the IAM policy it needs; audit run --help has the rest.
+`
+
+func (a *app) demo(ctx context.Context, log *logFlags, path string, f *reportFlags) error {
+	account := awssim.Sample()
+	url, stop, err := awssim.New(account).Start()
+	if err != nil {
+		return fmt.Errorf("serve the sample account: %w", err)
+	}
+	defer stop()
+	s, err := a.collect(ctx, log, 0, collect.Options{
+		EndpointURL:       url,
+		StaticCredentials: true,
+		Window:            eventHistory,
+		JobsWindow:        400 * day,
+		Usage:             "lookup",
+		MaxDescribe:       200,
+		Now:               func() time.Time { return account.Now },
+	})
+	if err != nil {
+		return err
+	}
+	if err := save(ctx, path, s); err != nil {
+		return err
+	}
+	return a.report(ctx, f, s)
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// The exit codes, in one place for every subcommand and every format.
+const (
+	exitOK          = 0   // ran, nothing at or above --fail-on
+	exitFailure     = 1   // could not run, a panic included
+	exitUsage       = 2   // the command line makes no sense
+	exitFindings    = 3   // findings at or above --fail-on
+	exitIncomplete  = 4   // something that was asked for could not be read
+	exitBoth        = 5   // 3 and 4
+	exitInterrupted = 130 // SIGINT or SIGTERM
+)
+
+// usageError is an error in what the user typed.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// panicError is a bug in this program.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("internal error: %v", e.value) }
+
+// verdict is a report that came out whole and is not accepted as it is.
+type verdict struct {
+	level      string // --fail-on
+	findings   int    // at or above level
+	incomplete bool
+}
+
+func (v *verdict) Error() string {
+	var why []string
+	if v.findings > 0 {
+		why = append(why, fmt.Sprintf("findings at or above %s: %d", v.level, v.findings))
+	}
+	if v.incomplete {
+		why = append(why, "not complete: the report names the gaps (--allow-incomplete accepts them)")
+	}
+	return strings.Join(why, "; ")
+}
+
+// exitCode gives the code for what a command returned. Interrupted, whatever
+// else went wrong followed from that.
+func exitCode(ctx context.Context, err error) int {
+	var (
+		usage usageError
+		v     *verdict
+	)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &v) && v.findings > 0 && v.incomplete:
+		return exitBoth
+	case errors.As(err, &v) && v.findings > 0:
+		return exitFindings
+	case errors.As(err, &v):
+		return exitIncomplete
+	case ctx.Err() != nil:
+		return exitInterrupted
+	default:
+		return exitFailure
+	}
+}

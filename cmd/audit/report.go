@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"sagemaker-role-audit/internal/analyze"
+	"sagemaker-role-audit/internal/collect/snapshot"
+)
+
+func newReport(a *app) *cobra.Command {
+	var (
+		from  string
+		asOf  moment
+		flags reportFlags
+	)
+	cmd := &cobra.Command{
+		Use:   "report --from SNAPSHOT",
+		Short: "Make the report of a saved snapshot again, offline",
+		Example: `  audit report --from audit.snapshot.gz
+  audit report --from audit.snapshot.gz -o json=audit.json --fail-on high`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if from == "" {
+				return usagef("--from is missing: a file that audit run --save wrote")
+			}
+			if err := flags.check(""); err != nil {
+				return err
+			}
+			s, err := snapshot.ReadFile(from)
+			if err != nil {
+				return err
+			}
+			if !asOf.IsZero() {
+				if asOf.Before(s.TakenAt) {
+					return usagef("--as-of %s: the snapshot was taken at %s and knows what happened until then", asOf, moment{s.TakenAt})
+				}
+				s.TakenAt = asOf.Time
+			}
+			return a.report(cmd.Context(), &flags, s)
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", "snapshot, plain or gzip")
+	cmd.Flags().Var(&asOf, "as-of", "the report's \"now\", at or after the snapshot's (default: the snapshot's)")
+	flags.register(cmd)
+	return cmd
+}
+
+// report judges a snapshot and delivers what comes out.
+func (a *app) report(ctx context.Context, f *reportFlags, s *snapshot.Snapshot) error {
+	r, err := analyze.Analyze(s, analyze.Options{Version: version})
+	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return a.deliver(ctx, f, r)
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sagemaker-role-audit/internal/analyze"
+	"sagemaker-role-audit/internal/collect"
+	"sagemaker-role-audit/internal/collect/snapshot"
+)
+
+// runFlags are the flags of audit run.
+type runFlags struct {
+	regions     regions
+	roles       selectors
+	window      span
+	jobsWindow  span
+	usage       choice
+	lookupRate  rate
+	maxDescribe count
+	asOf        moment
+	timeout     span
+	profile     string
+	endpoint    string
+	save        string
+	log         logFlags
+	report      reportFlags
+}
+
+func newRun(a *app) *cobra.Command {
+	f := runFlags{
+		window:      span(90 * day),
+		jobsWindow:  span(400 * day),
+		usage:       oneOf("lookup", "none"),
+		lookupRate:  2,
+		maxDescribe: 200,
+		log:         logFlags{format: oneOf("text", "json")},
+	}
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Audit the account of your AWS credentials",
+		Long: `run reads the account that your AWS credentials belong to and prints the audit.
+Credentials, profiles, SSO, AWS_REGION and AWS_ENDPOINT_URL work as in the AWS
+CLI. It only reads; README.md has the IAM policy it needs.`,
+		Example: `  audit run
+  audit run --profile prod --region eu-west-1 --role 'ml-*'
+  audit run -o table -o json=audit.json --save audit.snapshot.gz --fail-on high`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), &f) },
+	}
+	flags := cmd.Flags()
+	flags.Var(&f.regions, "region", "read only this region's jobs and usage; repeatable (default: every enabled region)")
+	flags.Var(&f.roles, "role", "audit only these roles; repeatable")
+	flags.Var(&f.window, "window", "how far back usage is read; Event history holds 90d")
+	flags.Var(&f.jobsWindow, "jobs-window", "how far back training jobs are read")
+	flags.Var(&f.usage, "usage", "where usage is read: CloudTrail Event history, or nowhere")
+	flags.Var(&f.lookupRate, "lookup-rate", "LookupEvents calls per second and region; above 2 only with an endpoint override")
+	flags.Var(&f.maxDescribe, "max-describe", "DescribeTrainingJob calls per region, for what Search does not show")
+	flags.Var(&f.asOf, "as-of", "the audit's \"now\": RFC 3339 or a date (default: now)")
+	flags.Var(&f.timeout, "timeout", "stop reading after this time; what is missing then is a gap (0: never)")
+	flags.StringVar(&f.profile, "profile", "", "profile of the AWS configuration")
+	flags.StringVar(&f.endpoint, "endpoint-url", "", "send every request to this URL instead of AWS")
+	flags.StringVar(&f.save, "save", "", "write the snapshot to this file, mode 0600 (.gz compresses)")
+	flags.BoolVarP(&f.log.quiet, "quiet", "q", false, "no progress, no warnings")
+	flags.BoolVarP(&f.log.verbose, "verbose", "v", false, "log every step")
+	flags.Var(&f.log.format, "log-format", "format of the log on stderr")
+	f.report.register(cmd)
+	completeChoices(cmd, "usage", &f.usage)
+	completeChoices(cmd, "log-format", &f.log.format)
+	return cmd
+}
+
+func (a *app) run(ctx context.Context, f *runFlags) error {
+	if err := a.validate(f); err != nil {
+		return err
+	}
+	now := a.now
+	if !f.asOf.IsZero() {
+		now = func() time.Time { return f.asOf.Time }
+	}
+	s, err := a.collect(ctx, &f.log, time.Duration(f.timeout), collect.Options{
+		Profile:     f.profile,
+		EndpointURL: f.endpoint,
+		Regions:     f.regions,
+		Roles:       f.roles,
+		Window:      time.Duration(f.window),
+		JobsWindow:  time.Duration(f.jobsWindow),
+		Usage:       f.usage.value,
+		LookupRate:  float64(f.lookupRate),
+		MaxDescribe: describes(f.maxDescribe),
+		Now:         now,
+	})
+	if err != nil {
+		return err
+	}
+	if err := save(ctx, f.save, s); err != nil {
+		return err
+	}
+	return a.report(ctx, &f.report, s)
+}
+
+// describes says --max-describe 0 as collect.Options has it, whose 0 is its default.
+func describes(n count) int {
+	if n == 0 {
+		return -1
+	}
+	return int(n)
+}
+
+// collect reads an account and shows on the way how far it has come.
+func (a *app) collect(ctx context.Context, log *logFlags, timeout time.Duration, o collect.Options) (*snapshot.Snapshot, error) {
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	var stderr = a.stderr
+	if _, tty := terminal(a.stderr); tty && !log.quiet {
+		p := newProgress(a.stderr, o.Now(), o.Window)
+		defer p.close()
+		o.Progress, stderr = p.show, p
+	}
+	o.Log = log.logger(stderr)
+	o.InScope = analyze.TrustsSageMaker
+	o.Version = version
+	return collect.Collect(ctx, o)
+}
+
+// save writes the snapshot as soon as there is one: whatever fails later, the
+// evidence need not be read again.
+func save(ctx context.Context, path string, s *snapshot.Snapshot) error {
+	if path == "" {
+		return nil
+	}
+	return writeFile(ctx, path, snapshotMode, func(w io.Writer) error { return snapshot.Write(w, s) })
+}
