@@ -8,7 +8,8 @@ import (
 	"sagemaker-role-audit/internal/analyze/report"
 )
 
-// head says what was looked at and whether all of it could be seen.
+// head says what was looked at, whether all of it could be seen, and where to
+// begin.
 func (p *page) head(v view) {
 	p.put(text(fmt.Sprintf("SageMaker execution roles of account %s (%s)", v.Account.ID, v.Account.Partition)))
 	p.rule("=")
@@ -17,9 +18,25 @@ func (p *page) head(v view) {
 	p.field("Jobs", text(span(v.JobsWindow)))
 	if v.Complete {
 		p.field("State", text("complete: all that was asked for could be read").styled(good))
+	} else {
+		p.field("State", notComplete(v.Gaps)...)
+	}
+	p.field("Findings", text(severities(v.Summary.Findings)))
+	p.begin(v)
+}
+
+// begin names what is worst, why it is, and what to do about it.
+func (p *page) begin(v view) {
+	label, f := v.worst()
+	if f == nil {
 		return
 	}
-	p.field("State", notComplete(v.Gaps)...)
+	p.blank()
+	p.field("Begin with", name(label))
+	p.field("Because", text(findingTitle(f)).styled(severityStyle(f.Severity)))
+	if f.Remedy != "" {
+		p.field("Do", text(f.Remedy))
+	}
 }
 
 func span(w report.Window) string {

@@ -156,7 +156,7 @@ func TestWorstFirst(t *testing.T) {
 		lines := strings.Split(render(t, Table, sample(), Options{Width: width}), "\n")
 		first := strings.Join(lines[:24], "\n")
 		last := -1
-		for _, want := range []string{"ml-platform-admin", "AmazonSageMaker-", "forecasting (gone)", "Begin with    ml-platform-admin", "Every action on every resource is granted", "Detach AdministratorAccess"} {
+		for _, want := range []string{"Begin with    ml-platform-admin", "Every action on every resource is granted", "Detach AdministratorAccess", "ml-platform-admin", "AmazonSageMaker-", "forecasting (gone)"} {
 			i := strings.Index(first[last+1:], want)
 			if i < 0 {
 				t.Fatalf("at %d: no %q in its place:\n%s", width, want, first)

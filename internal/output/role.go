@@ -96,25 +96,19 @@ var guards = map[string]string{
 	"sourceAccount": "guarded by aws:SourceAccount",
 	"sourceArn":     "guarded by aws:SourceArn",
 	"both":          "guarded by aws:SourceAccount and aws:SourceArn",
+	"unknown":       "under conditions that could not be judged",
 }
 
 func trust(t report.Trust) []para {
 	s := "SageMaker may not assume it"
 	if t.AllowsSageMaker {
-		s = "SageMaker may assume it, " + guardText(t.Guard)
+		s = "SageMaker may assume it, " + wording(guards, t.Guard)
 	}
 	ps := paras(s)
 	for _, o := range t.OtherPrincipals[:min(len(t.OtherPrincipals), maxResources)] {
 		ps = append(ps, text("also trusted: "+o).hanging(2))
 	}
 	return append(ps, more(len(t.OtherPrincipals)-maxResources)...)
-}
-
-func guardText(guard string) string {
-	if s, ok := guards[guard]; ok {
-		return s
-	}
-	return "guard " + guard
 }
 
 func policies(refs []report.PolicyRef) []para {

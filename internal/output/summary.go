@@ -13,7 +13,7 @@ const narrow = 100
 // wide is the width from which the summary has room for a finding's title.
 const wide = 140
 
-// summary shows all roles at a glance, the worst first, and where to begin.
+// summary shows all roles at a glance, the worst first.
 func (p *page) summary(v view) {
 	p.heading("ROLES, worst first. Granted to Unobservable count IAM actions")
 	if len(v.roles) == 0 {
@@ -25,7 +25,6 @@ func (p *page) summary(v view) {
 	} else {
 		p.summaryOfOneLine(v)
 	}
-	p.begin(v)
 }
 
 func (p *page) summaryOfOneLine(v view) {
@@ -82,21 +81,6 @@ func (v *roleView) worstPara(title bool) para {
 
 func (v *roleView) readinessPara() para {
 	return text(string(v.Readiness)).styled(readinessStyle(v.Readiness))
-}
-
-// begin names the worst role, why it is, and what to do about it.
-func (p *page) begin(v view) {
-	worst := v.roles[0]
-	if len(worst.findings) == 0 {
-		return
-	}
-	f := worst.findings[0]
-	p.blank()
-	p.field("Begin with", name(worst.label))
-	p.field("Because", text(findingTitle(f)).styled(severityStyle(f.Severity)))
-	if f.Remedy != "" {
-		p.field("Do", text(f.Remedy))
-	}
 }
 
 func findingTitle(f *report.Finding) string { return string(f.Severity) + ": " + f.Title }

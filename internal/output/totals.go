@@ -1,6 +1,7 @@
 package output
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -36,13 +37,8 @@ func next(v view) string {
 	if !v.Complete {
 		steps = append(steps, "close the gaps and run again")
 	}
-	if len(v.roles) > 0 && len(v.roles[0].findings) > 0 {
-		f := v.roles[0].findings[0]
-		next := f.Remedy
-		if next == "" {
-			next = f.Title
-		}
-		steps = append(steps, v.roles[0].label+": "+strings.TrimSuffix(next, "."))
+	if label, f := v.worst(); f != nil {
+		steps = append(steps, label+": "+strings.TrimSuffix(cmp.Or(f.Remedy, f.Title), "."))
 	}
 	if len(steps) == 0 && v.Summary.Unused > 0 {
 		steps = append(steps, "read the proposals: "+plural(v.Summary.Unused, "granted action is unused", "granted actions are unused"))

@@ -27,33 +27,41 @@ func otherAreas(r *report.Role) []report.Required {
 }
 
 func (p *page) required(required []report.Required) {
-	for _, q := range required {
-		how := fmt.Sprintf("%s; %s, by %s rule; without it the job %s", q.Verdict, q.Strength, q.Confidence, ifMissing(q))
+	for _, q := range required[:min(len(required), maxUses)] {
+		how := fmt.Sprintf("%s; strength %s; rule %s; without it %s", q.Verdict, q.Strength, wording(rules, q.Confidence), wording(effects, q.IfMissing))
+		if q.Optional {
+			how += "; optional"
+		}
 		what := p.onResources([]string{q.Action}, q.Resources, q.ResourcesTotal, labelWidth)
 		p.field(q.Area, append(what, text(how))...)
 	}
+	p.indented(more(len(required) - maxUses)...)
 }
 
-func ifMissing(q report.Required) string {
-	s := q.IfMissing
-	if s == "unknown" {
-		s = "does what nobody documents"
-	}
-	if q.Optional {
-		s += " (optional)"
-	}
-	return s
+// rules say where the rule comes from that asks for an action.
+var rules = map[string]string{
+	"doc":      "documented by AWS",
+	"model":    "from the API model",
+	"inferred": "inferred from behaviour",
+}
+
+// effects say what becomes of a job without an action.
+var effects = map[string]string{
+	"fails":    "the job fails",
+	"degrades": "the job runs and loses something",
+	"unknown":  "the effect is documented nowhere",
 }
 
 func (p *page) missing(missing []report.Missing) {
-	for _, m := range missing {
+	for _, m := range missing[:min(len(missing), maxUses)] {
 		what := p.onResources([]string{m.Action}, m.Resources, len(m.Resources), labelWidth)
 		p.field("missing", append(what, evidence(m.Evidence)...)...)
 	}
+	p.indented(more(len(missing) - maxUses)...)
 }
 
 func (p *page) denied(denied []report.Denied) {
-	for _, d := range denied {
+	for _, d := range denied[:min(len(denied), maxUses)] {
 		what := p.onResources([]string{d.Action}, d.Resources, d.ResourcesTotal, labelWidth)
 		how := fmt.Sprintf("denied %s, last %s", plural(d.Count, "time", "times"), minute(d.Last))
 		if d.Layer != "" {
@@ -64,6 +72,7 @@ func (p *page) denied(denied []report.Denied) {
 		}
 		p.field(string(d.Verdict), append(append(what, text(how)), evidence(d.Evidence)...)...)
 	}
+	p.indented(more(len(denied) - maxUses)...)
 }
 
 // used lists what was seen to be used, most calls first.

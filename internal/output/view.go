@@ -60,6 +60,17 @@ func arrange(r *report.Report) view {
 	return v
 }
 
+// worst is the finding to begin with and what it is of; nil without findings.
+func (v view) worst() (label string, f *report.Finding) {
+	if len(v.roles) > 0 && len(v.roles[0].findings) > 0 {
+		label, f = v.roles[0].label, v.roles[0].findings[0]
+	}
+	if len(v.others) > 0 && (f == nil || v.others[0].Severity.Rank() < f.Severity.Rank()) {
+		label, f = cmp.Or(v.others[0].Role, "the account"), v.others[0]
+	}
+	return label, f
+}
+
 func worstFinding(a, b *report.Finding) int {
 	return cmp.Or(
 		cmp.Compare(a.Severity.Rank(), b.Severity.Rank()),

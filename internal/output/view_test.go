@@ -37,6 +37,21 @@ func TestArrange(t *testing.T) {
 	if got, want := strings.Join(got, ", "), "two-high:bca, twin AROATODAY:d, calm:e, twin AROAFORMER (gone):"; got != want {
 		t.Errorf("roles are %s, want %s", got, want)
 	}
+	for _, c := range []struct {
+		v         view
+		label, id string
+	}{
+		{v, "the account", "f"},
+		{view{roles: v.roles, others: v.others[1:]}, "two-high", "b"},
+		{view{roles: v.roles[3:], others: v.others[1:]}, "arn:of another account", "g"},
+	} {
+		if label, f := c.v.worst(); label != c.label || f == nil || f.ID != c.id {
+			t.Errorf("worst is %v of %s, want %s of %s", f, label, c.id, c.label)
+		}
+	}
+	if label, f := (view{}).worst(); label != "" || f != nil {
+		t.Errorf("worst of nothing is %v of %s", f, label)
+	}
 	if len(v.others) != 2 || v.others[0].ID != "f" || v.others[1].ID != "g" {
 		t.Errorf("other findings are %v", v.others)
 	}

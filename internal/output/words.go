@@ -14,7 +14,7 @@ import (
 const (
 	maxNames     = 6  // names in a sentence
 	maxResources = 8  // resources of an action
-	maxUses      = 15 // used actions of a role
+	maxUses      = 15 // used, denied, missing actions of a role
 	maxNotes     = 10 // lines of prose
 	maxRemovals  = 12 // reasons of removed grants
 )
@@ -82,6 +82,14 @@ func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
 // days is a span in days, rounded.
 func days(from, to time.Time) string {
 	return plural(int(to.Sub(from).Round(24*time.Hour)/(24*time.Hour)), "day", "days")
+}
+
+// wording is the wording of a word of the contract, or a word it does not know.
+func wording(words map[string]string, word string) string {
+	if s, ok := words[word]; ok {
+		return s
+	}
+	return word
 }
 
 // join puts the non-empty parts together.
