@@ -297,62 +297,82 @@ func TestCorpusGuards(t *testing.T) {
 	}
 }
 
-// TestSharedDocument guards against shared-substitution where the corpus, which parses each line anew, cannot: one parsed
-// document answers several callers, in any order and at once, and each gets the variables of his own request.
-// AWS: reference_policies_variables.
-func TestSharedDocument(t *testing.T) {
-	shared, err := policy.Parse([]byte(`{"Version":"2012-10-17","Statement":[
-		{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/${aws:username}/*"},
-		{"Effect":"Allow","Action":"s3:PutObject","Resource":"*","Condition":{"StringEquals":{"s3:prefix":"${aws:username, 'nobody'}"}}},
-		{"Effect":"Deny","Action":"s3:DeleteObject","NotResource":"arn:aws:s3:::b/${aws:username}/*"},
-		{"Effect":"Allow","Action":"s3:DeleteObject","Resource":"*"}]}`))
-	if err != nil {
-		t.Fatal(err)
+// TestCorpusSharedDocuments decides the corpus once more with every document parsed once and shared by all cases that hold
+// it, in order, in reverse and several at a time: what one request puts in for a variable must not reach the next.
+func TestCorpusSharedDocuments(t *testing.T) {
+	parsed := map[string]*policy.Document{}
+	type question struct {
+		*corpusCase
+		stack   policy.Stack
+		request policy.Request
 	}
-	printed := shared.Print()
-	stack := policy.Stack{Identity: []policy.Policy{{Layer: policy.LayerIdentity, Name: "home", Document: shared}}}
-	tests := []struct {
-		user, action, resource, prefix string
-		want                           policy.Outcome
-	}{
-		{"alice", "s3:GetObject", "arn:aws:s3:::b/alice/x", "", policy.Allowed},
-		{"bob", "s3:GetObject", "arn:aws:s3:::b/alice/x", "", policy.ImplicitDeny},
-		{"bob", "s3:GetObject", "arn:aws:s3:::b/bob/x", "", policy.Allowed},
-		{"alice", "s3:GetObject", "arn:aws:s3:::b/bob/x", "", policy.ImplicitDeny},
-		{"alice", "s3:PutObject", "arn:aws:s3:::b/x", "alice", policy.Allowed},
-		{"bob", "s3:PutObject", "arn:aws:s3:::b/x", "alice", policy.ImplicitDeny},
-		{"", "s3:PutObject", "arn:aws:s3:::b/x", "alice", policy.ImplicitDeny},
-		{"", "s3:PutObject", "arn:aws:s3:::b/x", "nobody", policy.Allowed},
-		{"alice", "s3:DeleteObject", "arn:aws:s3:::b/alice/x", "", policy.Allowed},
-		{"bob", "s3:DeleteObject", "arn:aws:s3:::b/alice/x", "", policy.ExplicitDeny},
-		{"", "s3:DeleteObject", "arn:aws:s3:::b/alice/x", "", policy.ExplicitDeny},
+	var questions []question
+	corpus := readCorpus(t)
+	for i := range corpus {
+		c, err := naive.Read(corpus[i].line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Unknown != nil || c.Boundary != nil || c.SCPs != nil || c.RCPs != nil || c.ResourcePolicy != nil || c.SessionPolicy != nil || c.Decide(false) != c.Decide(true) {
+			continue
+		}
+		var texts struct{ IdentityPolicies []json.RawMessage }
+		if err := json.Unmarshal(corpus[i].line, &texts); err != nil {
+			t.Fatal(err)
+		}
+		principal, err := policy.ParsePrincipal(c.Principal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys := map[string][]string{"aws:PrincipalArn": {principal.ARN}, "aws:PrincipalAccount": {principal.Account}, "aws:PrincipalType": {"AssumedRole"}}
+		if principal.Kind == policy.User {
+			keys["aws:PrincipalType"] = []string{"User"}
+			keys["aws:username"] = []string{principal.ARN[strings.LastIndex(principal.ARN, "/")+1:]}
+		}
+		if c.ResourceAccount != "" {
+			keys["aws:ResourceAccount"] = []string{c.ResourceAccount}
+		}
+		for key, values := range c.Context {
+			keys[key] = values
+		}
+		q := question{corpusCase: &corpus[i], request: policy.Request{Principal: principal, Action: c.Action, Resource: c.Resource,
+			ResourceAccount: c.ResourceAccount, Context: policy.ClosedContext(keys)}}
+		for _, text := range texts.IdentityPolicies {
+			if parsed[string(text)] == nil {
+				if parsed[string(text)], err = policy.Parse(text); err != nil {
+					t.Fatalf("%s: %v", corpus[i].at, err)
+				}
+			}
+			q.stack.Identity = append(q.stack.Identity, policy.Policy{Layer: policy.LayerIdentity, Document: parsed[string(text)]})
+		}
+		questions = append(questions, q)
 	}
-	principal, err := policy.ParsePrincipal("arn:aws:iam::111122223333:role/R")
-	if err != nil {
-		t.Fatal(err)
+	if len(questions) < 300 || len(parsed) > len(questions)*9/10 {
+		t.Fatalf("%d cases share %d documents", len(questions), len(parsed))
 	}
-	var callers sync.WaitGroup
-	for range 4 {
-		callers.Go(func() {
-			for range 50 {
-				for _, test := range tests {
-					keys := map[string][]string{"s3:prefix": {test.prefix}}
-					if test.user != "" {
-						keys["aws:username"] = []string{test.user}
-					}
-					request := policy.Request{Principal: principal, Action: test.action, Resource: test.resource, Context: policy.ClosedContext(keys)}
-					for _, side := range []policy.Side{policy.May, policy.Must} {
-						if got := stack.Decide(request, side).Outcome; got != test.want {
-							t.Errorf("%+v, side %v: %s", test, side, got)
-						}
+	printed := map[string]string{}
+	for text, document := range parsed {
+		printed[text] = string(document.Print())
+	}
+	backwards := slices.Clone(questions)
+	slices.Reverse(backwards)
+	var runs sync.WaitGroup
+	for _, order := range [][]question{questions, backwards} {
+		runs.Go(func() {
+			for _, q := range order {
+				for _, side := range []policy.Side{policy.May, policy.Must} {
+					if got := q.stack.Decide(q.request, side); string(got.Outcome) != q.Expect.Decision {
+						t.Errorf("%s %s\n  %s (%s)\n  want %s, side %v says %s", q.at, q.ID, q.Rule, q.Page, q.Expect.Decision, side, got.Outcome)
 					}
 				}
 			}
 		})
 	}
-	callers.Wait()
-	if again := shared.Print(); !bytes.Equal(again, printed) {
-		t.Errorf("evaluating changed the document\nbefore %s\nafter  %s", printed, again)
+	runs.Wait()
+	for text, document := range parsed {
+		if again := string(document.Print()); again != printed[text] {
+			t.Errorf("deciding changed a document\nbefore %s\nafter  %s", printed[text], again)
+		}
 	}
 }
 
