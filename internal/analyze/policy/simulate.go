@@ -39,6 +39,7 @@ func Simulate(ctx context.Context, in io.Reader, out io.Writer, explain bool) er
 	lines := bufio.NewScanner(in)
 	lines.Buffer(make([]byte, 0, 64<<10), maxCaseLine)
 	w := bufio.NewWriter(out)
+	shared := documents{}
 	for n := 1; lines.Scan(); n++ {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -50,7 +51,7 @@ func Simulate(ctx context.Context, in io.Reader, out io.Writer, explain bool) er
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		c, err := parseCase(line)
+		c, err := parseCase(line, shared)
 		if err != nil {
 			return errors.Join(fmt.Errorf("line %d: %w", n, err), w.Flush())
 		}
@@ -72,15 +73,45 @@ type simulation struct {
 	undecided bool // the case names unknown keys
 }
 
-func parseCase(line []byte) (c *simulation, err error) {
+// documents are those of earlier lines by their text: cases come in families that
+// share their policies.
+type documents map[string]*Document
+
+const maxDocuments = 4096
+
+// caseScanner reads cases.
+type caseScanner struct {
+	scanner
+	shared documents
+}
+
+func parseCase(line []byte, shared documents) (c *simulation, err error) {
 	defer recovered(&err)
-	s := &scanner{text: string(line)}
+	s := &caseScanner{scanner{text: string(line)}, shared}
 	c = s.simulation()
 	s.end()
 	return c, nil
 }
 
-func (s *scanner) simulation() *simulation {
+// document reads a document, or finds it among those read before.
+func (s *caseScanner) document() *Document {
+	s.space()
+	start := s.pos
+	s.skip()
+	text := s.text[start:s.pos]
+	if d, ok := s.shared[text]; ok {
+		return d
+	}
+	s.pos = start
+	d := s.scanner.document()
+	if len(s.shared) >= maxDocuments {
+		clear(s.shared)
+	}
+	s.shared[text] = d
+	return d
+}
+
+func (s *caseScanner) simulation() *simulation {
 	if ch := s.peek(); ch != '{' {
 		s.fail(s.pos, "a case is an object, found %s", describe(ch))
 	}
@@ -149,7 +180,7 @@ func (s *scanner) simulation() *simulation {
 }
 
 // null skips a null.
-func (s *scanner) null() bool {
+func (s *caseScanner) null() bool {
 	if s.peek() != 'n' {
 		return false
 	}
@@ -158,21 +189,21 @@ func (s *scanner) null() bool {
 }
 
 // scalar reads a string, number or boolean as text.
-func (s *scanner) scalar() string { return s.value().Text }
+func (s *caseScanner) scalar() string { return s.value().Text }
 
 // scalars reads one of them, or a list.
-func (s *scanner) scalars() []string {
+func (s *caseScanner) scalars() []string {
 	c := Condition{Values: s.values()}
 	return c.Strings()
 }
 
-func (s *scanner) policy(layer Layer) *Policy {
+func (s *caseScanner) policy(layer Layer) *Policy {
 	return &Policy{Layer: layer, Kind: string(layer), Document: s.document()}
 }
 
 // policies reads a list of documents, or one. The list is never nil: a boundary that
 // is given but empty allows nothing.
-func (s *scanner) policies(layer Layer) []Policy {
+func (s *caseScanner) policies(layer Layer) []Policy {
 	if s.peek() == '{' {
 		return []Policy{*s.policy(layer)}
 	}
@@ -185,7 +216,7 @@ func (s *scanner) policies(layer Layer) []Policy {
 	return all
 }
 
-func (s *scanner) levels(layer Layer) [][]Policy {
+func (s *caseScanner) levels(layer Layer) [][]Policy {
 	all := [][]Policy{}
 	s.list(func(int) { all = append(all, s.policies(layer)) })
 	return all
