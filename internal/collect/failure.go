@@ -3,6 +3,7 @@ package collect
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -11,9 +12,8 @@ import (
 	"strings"
 	"unicode"
 
-	smithyhttp "github.com/aws/smithy-go/transport/http"
-
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"sagemaker-role-audit/internal/collect/snapshot"
 )
@@ -112,8 +112,9 @@ var (
 // innermost cause, in one line, without request ids, addresses and credentials.
 func detail(err error) string {
 	var (
-		api  smithy.APIError
-		text string
+		api    smithy.APIError
+		answer *smithyhttp.ResponseError
+		text   string
 	)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
@@ -123,6 +124,8 @@ func detail(err error) string {
 		if m := api.ErrorMessage(); m != "" {
 			text += ": " + m
 		}
+	case errors.As(err, &answer) && answer.HTTPStatusCode() >= http.StatusBadRequest:
+		text = fmt.Sprintf("HTTP status %d, and no error that AWS words", answer.HTTPStatusCode())
 	default:
 		text = innermost(err)
 	}

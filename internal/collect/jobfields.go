@@ -176,7 +176,7 @@ func unquoted(value string) string {
 
 // s3URI is a bucket and perhaps a key in one word: a command line that begins with
 // an S3 URI is none.
-var s3URI = regexp.MustCompile(`^s3://[a-z0-9][a-z0-9._-]{1,62}(?:/[^\s\x00-\x1f"?]*)?$`)
+var s3URI = regexp.MustCompile(`^s3://[\w.:-]+(?:/[^\s\x00-\x1f"?]*)?$`)
 
 func isS3URI(s string) bool { return s3URI.MatchString(s) }
 
