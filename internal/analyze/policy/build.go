@@ -1,5 +1,10 @@
 package policy
 
+import (
+	"slices"
+	"strings"
+)
+
 // Spec is a statement to be built. Exactly one of Actions and NotActions is given,
 // and at most one of Resources and NotResources.
 type Spec struct {
@@ -19,7 +24,8 @@ type ConditionSpec struct {
 	Values   []Value
 }
 
-// Spec is the statement as a Spec, to be built into another document. It carries no Principal.
+// Spec is the statement as a Spec, to be built into another document with the same
+// meaning. It carries no Principal.
 func (s *Statement) Spec() Spec {
 	spec := Spec{Sid: s.Sid, Effect: s.Effect}
 	if s.NotAction {
@@ -27,15 +33,34 @@ func (s *Statement) Spec() Spec {
 	} else {
 		spec.Actions = s.Actions
 	}
+	resources := slices.Clone(s.Resources)
+	for i, r := range resources {
+		resources[i] = s.escape(r)
+	}
 	if s.NotResource {
-		spec.NotResources = s.Resources
+		spec.NotResources = resources
 	} else {
-		spec.Resources = s.Resources
+		spec.Resources = resources
 	}
 	for _, c := range s.Conditions {
-		spec.Conditions = append(spec.Conditions, ConditionSpec{c.Operator, c.Key, c.Values})
+		values := slices.Clone(c.Values)
+		for i := range values {
+			if c.op.takesVariables() {
+				values[i].Text = s.escape(values[i].Text)
+			}
+		}
+		spec.Conditions = append(spec.Conditions, ConditionSpec{c.Operator, c.Key, values})
 	}
 	return spec
+}
+
+// escape keeps text that is no variable in the statement's version from becoming one
+// in Version 2012-10-17, which Build writes.
+func (s *Statement) escape(text string) string {
+	if !s.literal {
+		return text
+	}
+	return strings.ReplaceAll(text, "${", "${$}{")
 }
 
 // Build makes a document of Version 2012-10-17. It goes through Parse, so that what

@@ -64,6 +64,7 @@ type Statement struct {
 
 	actions   []actionPattern
 	resources []resourcePattern
+	literal   bool // the version has no variables: ${ is text
 }
 
 // PrincipalSet is one entry of a Principal element. The bare "*" is {Type: "*", Values: ["*"]}.
@@ -115,7 +116,7 @@ func (d *Document) compile() {
 	// All patterns of the document share one array.
 	symbols := make([]symbol, 0, size)
 	for i, s := range d.statements {
-		s.Index = i
+		s.Index, s.literal = i, !variables
 		s.actions = parseActionPatterns(s.Actions)
 		s.resources = make([]resourcePattern, len(s.Resources))
 		for j, r := range s.Resources {
