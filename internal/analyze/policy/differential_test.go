@@ -488,8 +488,12 @@ func (g generator) statement(r request, resourceBased bool) object {
 func (g generator) principal(s object, who callerForm) {
 	if s["Effect"] == "Deny" && g.chance(15) {
 		names := []string{"arn:aws:iam::" + other + ":root"}
-		if g.chance(60) {
-			names = append(names, who.exempt...)
+		if all := g.chance(50); all || g.chance(50) {
+			for _, name := range who.exempt {
+				if all || g.chance(50) {
+					names = append(names, name)
+				}
+			}
 		}
 		s["NotPrincipal"] = object{"AWS": names}
 		return
@@ -503,7 +507,7 @@ func (g generator) principal(s object, who callerForm) {
 			if g.chance(60) {
 				return pick(g, who.exempt)
 			}
-			return pick(g, []any{"*", home, other, "arn:aws:iam::" + home + ":user/alice", "arn:aws:iam::" + home + ":role/R", "arn:aws:iam::" + home + ":role/path/R", "arn:aws:iam::" + other + ":root"})
+			return pick(g, []any{"*", home, other, "arn:aws:iam::" + home + ":user/alice", "arn:aws:iam::" + home + ":role/R", "arn:aws:iam::" + home + ":role/path/R", "arn:aws:sts::" + home + ":assumed-role/R/s", "arn:aws:iam::" + other + ":root"})
 		}),
 		"Service": "sagemaker.amazonaws.com",
 	}
@@ -535,9 +539,6 @@ func (g generator) resourcePattern(resource string) any {
 			pattern = pattern[:from] + "*" + pattern[to:]
 		}
 	}
-	if strings.Count(pattern, ":") < 5 && !strings.HasSuffix(pattern, "*") {
-		return resource // AWS says nothing of an ARN that ends early without a wildcard
-	}
 	return pattern
 }
 
@@ -567,7 +568,7 @@ func (g generator) condition() object {
 			}
 			return pick(g, key.values)
 		})
-		if key.multivalued || g.chance(10) {
+		if key.multivalued && g.chance(85) || g.chance(10) {
 			operator = pick(g, []string{"ForAllValues:", "ForAnyValue:"}) + operator
 		}
 		if g.chance(20) {
