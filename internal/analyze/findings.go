@@ -71,7 +71,7 @@ func (a *audit) findings(j *judgement) []report.Finding {
 	var out []report.Finding
 	for _, r := range rules {
 		for _, h := range r.check(a, j) {
-			f := report.Finding{Rule: r.id, Severity: h.severity, Role: j.sub.key.ARN, Subject: h.subject, Title: r.title, Detail: h.detail,
+			f := report.Finding{Rule: r.id, Severity: h.severity, Role: j.sub.key.ARN, RoleID: j.sub.key.ID, Subject: h.subject, Title: r.title, Detail: h.detail,
 				Remedy: r.remedy, Evidence: list(h.evidence), Statement: h.statement, Controls: list(r.controls)}
 			f.ID = findingID(r.id, j.sub.key, h.subject)
 			out = append(out, f)

@@ -1,6 +1,7 @@
 package output
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -153,15 +154,14 @@ func (p *page) grant(r *report.Role) {
 
 // reach says on which buckets something is granted and on which it is needed.
 func reach(b report.BucketReach) []para {
-	granted := "those the policies name"
-	if b.Granted == "all" {
-		granted = "every bucket"
-	}
+	granted := map[string]string{
+		"all": "granted on every bucket", "named": "granted on those the policies name", "none": "granted on none",
+	}[b.Granted]
 	needed := "none"
 	if n := len(b.Needed); n > 0 {
 		needed = fmt.Sprintf("%d: %s", n, some(b.Needed, n, 2*maxNames))
 	}
-	return paras("granted on " + granted + "; the jobs need " + needed)
+	return paras(cmp.Or(granted, "not known what is granted") + "; the jobs need " + needed)
 }
 
 // layers says which policy layers the numbers rest on.

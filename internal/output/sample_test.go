@@ -232,7 +232,7 @@ func crowd(n int) *report.Report {
 		}
 		r.Roles = append(r.Roles, role)
 		for k := range i % 7 {
-			r.Findings = append(r.Findings, report.Finding{ID: fmt.Sprintf("id%04d%04d", i, k), Rule: "rule", Severity: report.SeverityList[(i+k)%5], Role: role.ARN, Subject: role.ARN, Title: "Finding number " + fmt.Sprint(k), Remedy: "Do something about it."})
+			r.Findings = append(r.Findings, report.Finding{ID: fmt.Sprintf("id%04d%04d", i, k), Rule: "rule", Severity: report.SeverityList[(i+k)%5], Role: role.ARN, RoleID: role.ID, Subject: role.ARN, Title: "Finding number " + fmt.Sprint(k), Remedy: "Do something about it."})
 		}
 	}
 	sum(r)
@@ -256,8 +256,13 @@ func star(cells []report.Cell) []report.Cell {
 	return out
 }
 
-// sum computes the summary.
+// sum computes the summary, and gives each finding the id of its role.
 func sum(r *report.Report) {
+	for i := range r.Findings {
+		if role := r.Role(r.Findings[i].Role); role != nil && r.Findings[i].RoleID == "" {
+			r.Findings[i].RoleID = role.ID
+		}
+	}
 	r.Summary = report.Summary{Roles: len(r.Roles)}
 	for _, role := range r.Roles {
 		r.Summary.Jobs += role.Jobs.Total

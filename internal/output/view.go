@@ -27,19 +27,17 @@ type roleView struct {
 func arrange(r *report.Report) view {
 	v := view{Report: r}
 	names := map[string]int{}
-	byARN := map[string]*roleView{}
+	type key struct{ arn, id string }
+	byKey := map[key]*roleView{}
 	for i := range r.Roles {
 		role := &roleView{Role: &r.Roles[i]}
 		v.roles = append(v.roles, role)
 		names[role.Name]++
-		// Of the roles that had one ARN in turn, findings are of the one that is there.
-		if byARN[role.ARN] == nil || role.Exists {
-			byARN[role.ARN] = role
-		}
+		byKey[key{role.ARN, role.ID}] = role
 	}
 	for i := range r.Findings {
 		f := &r.Findings[i]
-		if role := byARN[f.Role]; role != nil {
+		if role := byKey[key{f.Role, f.RoleID}]; role != nil {
 			role.findings = append(role.findings, f)
 		} else {
 			v.others = append(v.others, f)

@@ -16,12 +16,13 @@ func TestArrange(t *testing.T) {
 			{ARN: "arn:3", Name: "two-high", ID: "AROAHIGH", Exists: true},
 		},
 		Findings: []report.Finding{
-			{ID: "e", Role: "arn:2", Severity: report.Low},
-			{ID: "d", Role: "arn:1", Severity: report.High},
-			{ID: "c", Role: "arn:3", Severity: report.High},
-			{ID: "b", Role: "arn:3", Severity: report.High},
-			{ID: "a", Role: "arn:3", Severity: "unheard of"},
+			{ID: "e", Role: "arn:2", RoleID: "AROACALM", Severity: report.Low},
+			{ID: "d", Role: "arn:1", RoleID: "AROATODAY", Severity: report.High},
+			{ID: "c", Role: "arn:3", RoleID: "AROAHIGH", Severity: report.High},
+			{ID: "b", Role: "arn:3", RoleID: "AROAHIGH", Severity: report.High},
+			{ID: "a", Role: "arn:3", RoleID: "AROAHIGH", Severity: "unheard of"},
 			{ID: "f", Role: "", Severity: report.Critical},
+			{ID: "h", Role: "arn:1", RoleID: "AROAFORMER", Severity: report.Info},
 			{ID: "g", Role: "arn:of another account", Severity: report.Info},
 		},
 	}
@@ -34,7 +35,7 @@ func TestArrange(t *testing.T) {
 		}
 		got = append(got, role.label+":"+ids)
 	}
-	if got, want := strings.Join(got, ", "), "two-high:bca, twin AROATODAY:d, calm:e, twin AROAFORMER (gone):"; got != want {
+	if got, want := strings.Join(got, ", "), "two-high:bca, twin AROATODAY:d, calm:e, twin AROAFORMER (gone):h"; got != want {
 		t.Errorf("roles are %s, want %s", got, want)
 	}
 	for _, c := range []struct {
@@ -43,7 +44,7 @@ func TestArrange(t *testing.T) {
 	}{
 		{v, "the account", "f"},
 		{view{roles: v.roles, others: v.others[1:]}, "two-high", "b"},
-		{view{roles: v.roles[3:], others: v.others[1:]}, "arn:of another account", "g"},
+		{view{roles: v.roles[4:], others: v.others[1:]}, "arn:of another account", "g"},
 	} {
 		if label, f := c.v.worst(); label != c.label || f == nil || f.ID != c.id {
 			t.Errorf("worst is %v of %s, want %s of %s", f, label, c.id, c.label)

@@ -391,7 +391,7 @@ type Area struct {
 	Proposed []Cell `json:"proposed"`
 }
 
-// Cell is an action with resource patterns. Conditional: only under a condition
+// Cell is an action with resource patterns, at most MaxResources. Conditional: only under a condition
 // that cannot be decided offline.
 type Cell struct {
 	Action      string   `json:"action"`
@@ -404,7 +404,8 @@ type Reach struct {
 	Buckets BucketReach `json:"buckets"`
 }
 
-// BucketReach: Granted is "all" or "named", Needed the buckets that jobs need.
+// BucketReach: Granted is all, named, none or unknown; Needed are the buckets
+// that jobs need.
 type BucketReach struct {
 	Granted string   `json:"granted"`
 	Needed  []string `json:"needed"`
@@ -493,6 +494,7 @@ type Finding struct {
 	Rule      string        `json:"rule"`
 	Severity  Severity      `json:"severity"`
 	Role      string        `json:"role"`
+	RoleID    string        `json:"roleId"`
 	Subject   string        `json:"subject"`
 	Title     string        `json:"title"`
 	Detail    string        `json:"detail"`
