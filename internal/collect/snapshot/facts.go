@@ -254,6 +254,11 @@ func (r *Record) ID() string {
 
 // Facts returns what is kept of a record, and whether the record is one call
 // at all: summaries (AwsAggregatedEvent) and insights are not.
+//
+// It means what encoding/json makes of the record, and any faster reader must
+// give the same: of a name that stands twice the last one counts, the names of the
+// record's own fields match in any case, those of requestParameters exactly, and
+// bytes that are no UTF-8 become U+FFFD.
 func Facts(r *Record) (UseKey, bool) {
 	switch {
 	case r.EventType == "AwsAggregatedEvent", r.EventCategory == "Insight", r.EventCategory == "Aggregated":
@@ -386,7 +391,7 @@ var (
 	denialAction   = regexp.MustCompile(`not authorized to perform:? ([A-Za-z0-9-]+:[A-Za-z0-9*]+)`)
 	denialOn       = regexp.MustCompile(`on resource:? "?([^"\s]+)"?`)
 	denialBecause  = regexp.MustCompile(`because no ([a-zA-Z -]+?) (?:policy |policies )?allows? the ([A-Za-z0-9-]+:[A-Za-z0-9*]+) action`)
-	denialExplicit = regexp.MustCompile(`with an explicit deny in an? ([a-zA-Z -]+)`)
+	denialExplicit = regexp.MustCompile(`with an explicit deny in (?:an?|the) ([a-zA-Z -]+)`)
 	denialS3List   = regexp.MustCompile(`No S3 objects found under S3 URL "?([^"\s]+)"?.*s3:ListBucket`)
 )
 

@@ -164,10 +164,15 @@ func Read(r io.Reader) (*Snapshot, error) {
 	if err := delim(d, '}'); err != nil {
 		return nil, fmt.Errorf("snapshot: at its end: %w", truncated(err))
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+	var syntax *json.SyntaxError
+	switch _, err := d.Token(); {
+	case errors.Is(err, io.EOF):
+		return s, nil
+	case err == nil, errors.As(err, &syntax):
 		return nil, errors.New("snapshot: something stands behind its end")
+	default: // of gzip: its checksum comes last
+		return nil, fmt.Errorf("snapshot: at its end: %w", truncated(err))
 	}
-	return s, nil
 }
 
 // ReadFile reads the snapshot at path; its errors name the path.

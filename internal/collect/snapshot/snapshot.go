@@ -103,7 +103,8 @@ type Coverage struct {
 	// Items counts what was read: jobs, roles, events.
 	Items int `json:"items"`
 	// Described and Describable say how many items were read in full and how
-	// many there were, where a source gives only part of an item.
+	// many were to be, where a source gives only part of an item: of training jobs
+	// the newest of each kind (role, image, channels, VPC, keys, checkpoint).
 	Described   int  `json:"described,omitempty"`
 	Describable int  `json:"describable,omitempty"`
 	Complete    bool `json:"complete"`
@@ -183,8 +184,10 @@ type Role struct {
 	Inline   []InlinePolicy   `json:"inline,omitempty"`
 	Attached []AttachedPolicy `json:"attached,omitempty"`
 	// Boundary is the ARN of the permissions boundary, empty for none.
-	Boundary         string   `json:"boundary,omitempty"`
-	Tags             []Tag    `json:"tags,omitempty"`
+	Boundary string `json:"boundary,omitempty"`
+	Tags     []Tag  `json:"tags,omitempty"`
+	// InstanceProfiles are told by the sweep of all roles only, not of a role that
+	// was read alone.
 	InstanceProfiles []string `json:"instanceProfiles,omitempty"`
 	LastUsed         LastUsed `json:"lastUsed,omitzero"`
 	// Unread names what of this role could not be read ("inline", "attached",
