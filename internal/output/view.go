@@ -26,13 +26,17 @@ type roleView struct {
 
 func arrange(r *report.Report) view {
 	v := view{Report: r}
-	names := map[string]int{}
+	gone, present := map[string]int{}, map[string]bool{}
 	type key struct{ arn, id string }
 	byKey := map[key]*roleView{}
 	for i := range r.Roles {
 		role := &roleView{Role: &r.Roles[i]}
 		v.roles = append(v.roles, role)
-		names[role.Name]++
+		if role.Exists {
+			present[role.ARN] = true
+		} else {
+			gone[role.ARN]++
+		}
 		byKey[key{role.ARN, role.ID}] = role
 	}
 	for i := range r.Findings {
@@ -47,10 +51,15 @@ func arrange(r *report.Report) view {
 	for _, role := range v.roles {
 		slices.SortFunc(role.findings, worstFinding)
 		role.label = cmp.Or(role.Name, role.ARN, role.ID)
-		if names[role.Name] > 1 && role.ID != "" {
+		if role.Exists {
+			continue
+		}
+		if gone[role.ARN] > 1 && role.ID != "" {
 			role.label += " " + role.ID
 		}
-		if !role.Exists {
+		if present[role.ARN] {
+			role.label += " (former)"
+		} else {
 			role.label += " (gone)"
 		}
 	}

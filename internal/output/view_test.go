@@ -35,7 +35,7 @@ func TestArrange(t *testing.T) {
 		}
 		got = append(got, role.label+":"+ids)
 	}
-	if got, want := strings.Join(got, ", "), "two-high:bca, twin AROATODAY:d, calm:e, twin AROAFORMER (gone):h"; got != want {
+	if got, want := strings.Join(got, ", "), "two-high:bca, twin:d, calm:e, twin (former):h"; got != want {
 		t.Errorf("roles are %s, want %s", got, want)
 	}
 	for _, c := range []struct {
