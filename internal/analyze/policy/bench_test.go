@@ -112,6 +112,31 @@ func BenchmarkSectionBGlob(b *testing.B) {
 	b.Logf("section B: %-42s %9.0fx  goal     >=10x", "against a glob per (action, pattern)", times)
 }
 
+// BenchmarkSectionBDecision is one decision: one action of one role.
+func BenchmarkSectionBDecision(b *testing.B) {
+	s := benchStack(b, managed(b, "AmazonSageMakerFullAccess"), []byte(benchBoundary), []byte(benchDeny))
+	q := policy.Request{
+		Principal: policy.Principal{ARN: "arn:aws:iam::" + account + ":role/R", Account: account},
+		Action:    "s3:GetObject", Resource: "arn:aws:s3:::sagemaker-us-east-1-" + account + "/in/data.csv", Context: policy.Offline(policy.Facts{}),
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Decide(q, policy.May)
+	}
+	b.Logf("section B: %-42s %10v  for scale: iam-simulate 260µs", "one decision", b.Elapsed()/time.Duration(b.N))
+}
+
+// BenchmarkSectionBAccess is one cell of one role.
+func BenchmarkSectionBAccess(b *testing.B) {
+	s := benchStack(b, managed(b, "AmazonSageMakerFullAccess"), []byte(benchBoundary), []byte(benchDeny))
+	who := policy.Principal{ARN: "arn:aws:iam::" + account + ":role/R", Account: account}
+	known := policy.Offline(policy.Facts{})
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Access(who, "s3:GetObject", "arn:aws:s3:::sagemaker-us-east-1-"+account+"/in/*", known)
+	}
+}
+
 // BenchmarkSectionBParse is the share of parsing.
 func BenchmarkSectionBParse(b *testing.B) {
 	data := managed(b, "AmazonSageMakerFullAccess")

@@ -53,7 +53,7 @@ func (d dense) remove(e dense) {
 	}
 }
 
-// addRange is add for words lo..hi-1 only, where the caller will look.
+// addWithin is add for words lo..hi-1 only, where the caller will look.
 func (d dense) addWithin(b bitset, lo, hi int) {
 	lo, hi = max(lo, b.from), min(hi, b.from+len(b.words))
 	for w := lo; w < hi; w++ {
@@ -61,6 +61,7 @@ func (d dense) addWithin(b bitset, lo, hi int) {
 	}
 }
 
+// clearWithin empties words lo..hi-1.
 func (d dense) clearWithin(lo, hi int) { clear(d[lo:hi]) }
 
 func (d dense) count() int {

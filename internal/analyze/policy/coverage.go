@@ -30,7 +30,7 @@ type regionPattern struct {
 
 var everyResource = region{patterns: []regionPattern{{text: "*", symbols: []symbol{anyRun}, all: true}}}
 
-// regionOf is the statement's region; entries with a variable that has no value match
+// region is the statement's region; entries with a variable that has no value match
 // nothing and are left out.
 func (s *Statement) region(env *environment) region {
 	if s.Resources == nil {

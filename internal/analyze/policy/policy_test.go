@@ -5,12 +5,22 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
 
 	"sagemaker-role-audit/internal/analyze/policy"
 )
+
+// manyMembers are enough for the parser to change how it looks for duplicates.
+var manyMembers = func() string {
+	var b strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&b, `"k%d":%d,`, i, i)
+	}
+	return b.String()
+}()
 
 func TestParseRefuses(t *testing.T) {
 	statement := func(body string) string { return `{"Statement":[{"Effect":"Allow","Action":"*"},{` + body + `}]}` }
@@ -23,6 +33,7 @@ func TestParseRefuses(t *testing.T) {
 		{"a version of its own", `{"Version":"2020-01-01","Statement":[]}`, `$.Version`, `"2020`, "unknown version"},
 		{"a duplicate key", `{"Statement":[],"Statement":[]}`, `$.Statement`, `"Statement":[]}`, "duplicate key"},
 		{"a duplicate by escape", `{"Statement":[],"\u0053tatement":[]}`, `$.Statement`, `"\u`, "duplicate key"},
+		{"a duplicate among many", `{"Statement":[],"x":{` + manyMembers + `"k7":1}}`, `$.x["k7"]`, `"k7":1}}`, "duplicate key"},
 		{"a duplicate operator", statement(`"Effect":"Deny","Action":"*","Condition":{"Bool":{"k":"true"},"Bool":{"k":"false"}}`), `$.Statement[1].Condition.Bool`, `"Bool":{"k":"false"`, "duplicate key"},
 		{"something after it", `{"Statement":[]} x`, `$`, "x", "after the document"},
 		{"another after it", `{"Statement":[]}{}`, `$`, "{}", "after the document"},

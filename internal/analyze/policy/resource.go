@@ -107,7 +107,7 @@ func segments(p []symbol) int {
 	return n
 }
 
-// segment cuts the first segment off p.
+// cutSegment cuts the first segment off p.
 func cutSegment(p []symbol) (first, rest []symbol) {
 	for i, sym := range p {
 		if sym == ':' {
@@ -221,7 +221,7 @@ func literal(p []symbol, r rune) bool {
 	return true
 }
 
-// matchResource matches one entry against the request's resource. short: see match.
+// match matches one entry against the request's resource. short: see match.
 func (p *resourcePattern) match(env *environment, short bool) reach {
 	if p.all {
 		return reachStrict

@@ -20,6 +20,9 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("%s (offset %d): %s", e.Path, e.Offset, e.Msg)
 }
 
+// fewMembers is how many member names are compared one by one.
+const fewMembers = 32
+
 // maxDepth bounds nesting. A policy needs five levels.
 const maxDepth = 64
 
@@ -145,6 +148,7 @@ func (s *scanner) object(member func(name string, at int)) {
 	s.expect('{')
 	s.enter()
 	outer := len(s.seen)
+	var many map[string]bool // takes over from seen in an object of many members
 	for first := true; ; first = false {
 		if s.peek() == '}' && first {
 			break
@@ -156,10 +160,20 @@ func (s *scanner) object(member func(name string, at int)) {
 		name := s.str()
 		s.expect(':')
 		s.path = append(s.path, step{name: name, index: -1})
-		if slices.Contains(s.seen[outer:], name) {
+		if many[name] || many == nil && slices.Contains(s.seen[outer:], name) {
 			s.fail(at, "duplicate key %q", name)
 		}
-		s.seen = append(s.seen, name)
+		switch {
+		case many != nil:
+			many[name] = true
+		case len(s.seen)-outer == fewMembers:
+			many = map[string]bool{name: true}
+			for _, n := range s.seen[outer:] {
+				many[n] = true
+			}
+		default:
+			s.seen = append(s.seen, name)
+		}
 		s.space()
 		member(name, at)
 		s.path = s.path[:len(s.path)-1]
