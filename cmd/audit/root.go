@@ -84,12 +84,6 @@ and proposes the smallest policy that still works. It never writes to AWS.`,
   audit run                               audit the account of your credentials
   audit run -o table -o json=audit.json --save audit.snapshot.gz
   audit report --from audit.snapshot.gz   the same report again, offline`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			return unknownCommand(cmd, args[0])
-		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SetOut(a.stderr)
 			return errors.Join(cmd.Help(), usagef("a command is missing"))
@@ -108,25 +102,24 @@ and proposes the smallest policy that still works. It never writes to AWS.`,
 	root.AddCommand(newRun(a), newDemo(a), newReport(a), newSimulate(a), newVersion(a))
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultCompletionCmd()
-	for _, cmd := range root.Commands() {
-		strict(cmd)
-	}
+	strict(root)
 	return root
 }
 
-// strict makes a command, and all below it, refuse arguments that it does not
-// know with a usage error. cobra prints help and reports success instead.
+// strict makes a command, and all below it, refuse arguments with a usage
+// error: none of ours takes any. cobra prints help and reports success instead.
 func strict(cmd *cobra.Command) {
-	if cmd.Args == nil || cmd.Name() == "completion" {
-		cmd.Args = func(cmd *cobra.Command, args []string) error {
-			switch {
-			case len(args) == 0:
-				return nil
-			case cmd.HasSubCommands():
-				return unknownCommand(cmd, args[0])
-			default:
-				return usagef("%s takes no argument, and %q is one", cmd.CommandPath(), args[0])
-			}
+	if cmd.Name() == "help" {
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0:
+			return nil
+		case cmd.HasSubCommands():
+			return unknownCommand(cmd, args[0])
+		default:
+			return usagef("%s takes no argument, and %q is one", cmd.CommandPath(), args[0])
 		}
 	}
 	if !cmd.Runnable() {
