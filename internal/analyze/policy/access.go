@@ -20,7 +20,8 @@ type Access struct {
 // Access tells whether the stack grants an action on the resources of a pattern: an
 // ARN, or an entry of a Resource element. It is exact for an ARN. For a pattern it
 // compares with each statement's patterns: what a statement includes segment by
-// segment it covers, what it only overlaps makes the answer Partial.
+// segment it covers, what it only overlaps makes the answer Partial. An action without
+// resource types is asked on *; a Stack does not know which these are.
 //
 // Without a resource policy in the stack, Effective is an upper bound: that of another
 // account's resource is presumed to allow.

@@ -40,7 +40,8 @@ func Simulate(ctx context.Context, in io.Reader, out io.Writer, explain bool) er
 	lines.Buffer(make([]byte, 0, 64<<10), maxCaseLine)
 	w := bufio.NewWriter(out)
 	shared := documents{}
-	for n := 1; lines.Scan(); n++ {
+	n := 1
+	for ; lines.Scan(); n++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -60,7 +61,7 @@ func Simulate(ctx context.Context, in io.Reader, out io.Writer, explain bool) er
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return errors.Join(err, w.Flush())
+		return errors.Join(fmt.Errorf("line %d: %w", n, err), w.Flush())
 	}
 	return w.Flush()
 }
