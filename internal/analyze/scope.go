@@ -80,7 +80,7 @@ func subjects(s *snapshot.Snapshot) []*subject {
 			}
 			sub.usage = append(sub.usage, u)
 		}
-		arn := u.Params.RoleARN
+		arn := u.Params.PassedRole()
 		if arn == "" || arn == u.Role.ARN {
 			continue
 		}

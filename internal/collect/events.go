@@ -79,7 +79,7 @@ func (u *usage) all(ctx context.Context, scope map[string]bool) {
 
 // concerns reports whether a call was made by a role in scope, or is about one.
 func concerns(k *snapshot.UseKey, scope map[string]bool) bool {
-	return scope[k.Role.ARN] || scope[k.Params.RoleARN]
+	return scope[k.Role.ARN] || scope[k.Params.PassedRole()]
 }
 
 // reading is one reading of the history, newest event first.

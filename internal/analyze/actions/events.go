@@ -244,7 +244,7 @@ func blame(c Call, prefix string, uses []Use) []Use {
 	}
 	byRole := prefix == "sagemaker" && strings.HasPrefix(normalCode(c.ErrorCode), "validation")
 	if byRole {
-		denied.Role = c.param("roleArn")
+		denied.Role = cmp.Or(c.param("roleArn"), c.param("trainingJobDefinition.roleArn"))
 	}
 	found := false
 	for i := range uses {
@@ -277,7 +277,7 @@ func passedRoles(c Call, prefix string, uses []Use) []Use {
 		return nil
 	}
 	var roles []string
-	for _, name := range []string{"roleArn", "executionRoleArn", "role"} {
+	for _, name := range []string{"roleArn", "executionRoleArn", "role", "trainingJobDefinition.roleArn"} {
 		if arn := c.param(name); isARN(arn, "iam") && strings.Contains(arn, ":role/") {
 			roles = append(roles, escape(arn))
 		}

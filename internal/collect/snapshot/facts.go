@@ -67,32 +67,37 @@ type Denial struct {
 
 // Params are the request parameters that are kept, verbatim, and no others.
 type Params struct {
-	BucketName      string `json:"bucketName,omitempty"`
-	Key             string `json:"key,omitempty"`
-	Prefix          string `json:"prefix,omitempty"`
-	ListType        string `json:"list-type,omitempty"`
-	CopySource      string `json:"x-amz-copy-source,omitempty"`
-	VersionID       string `json:"versionId,omitempty"`
-	ACL             string `json:"x-amz-acl,omitempty"`
-	Grants          string `json:"x-amz-grants,omitempty"`
-	Tagging         string `json:"x-amz-tagging,omitempty"`
-	RepositoryName  string `json:"repositoryName,omitempty"`
-	RegistryID      string `json:"registryId,omitempty"`
-	LogGroupName    string `json:"logGroupName,omitempty"`
-	LogStreamName   string `json:"logStreamName,omitempty"`
-	KeyID           string `json:"keyId,omitempty"`
-	S3ARN           string `json:"encryptionContext.aws:s3:arn,omitempty"`
-	RoleARN         string `json:"roleArn,omitempty"`
-	RoleSession     string `json:"roleSessionName,omitempty"`
-	TrainingJobName string `json:"trainingJobName,omitempty"`
-	FunctionName    string `json:"functionName,omitempty"`
-	TableName       string `json:"tableName,omitempty"`
-	SecretID        string `json:"secretId,omitempty"`
-	QueueURL        string `json:"queueUrl,omitempty"`
-	Name            string `json:"name,omitempty"`
-	PolicyARN       string `json:"policyArn,omitempty"`
-	PolicyName      string `json:"policyName,omitempty"`
-	RoleName        string `json:"roleName,omitempty"`
+	BucketName     string `json:"bucketName,omitempty"`
+	Key            string `json:"key,omitempty"`
+	Prefix         string `json:"prefix,omitempty"`
+	ListType       string `json:"list-type,omitempty"`
+	CopySource     string `json:"x-amz-copy-source,omitempty"`
+	VersionID      string `json:"versionId,omitempty"`
+	ACL            string `json:"x-amz-acl,omitempty"`
+	Grants         string `json:"x-amz-grants,omitempty"`
+	Tagging        string `json:"x-amz-tagging,omitempty"`
+	RepositoryName string `json:"repositoryName,omitempty"`
+	RegistryID     string `json:"registryId,omitempty"`
+	LogGroupName   string `json:"logGroupName,omitempty"`
+	LogStreamName  string `json:"logStreamName,omitempty"`
+	KeyID          string `json:"keyId,omitempty"`
+	S3ARN          string `json:"encryptionContext.aws:s3:arn,omitempty"`
+	RoleARN        string `json:"roleArn,omitempty"`
+	// ExecutionRoleARN and Role are other services' names for the role they are
+	// handed (CreateModel, CreateFunction), TuningRoleARN that of a tuning job.
+	ExecutionRoleARN string `json:"executionRoleArn,omitempty"`
+	Role             string `json:"role,omitempty"`
+	TuningRoleARN    string `json:"trainingJobDefinition.roleArn,omitempty"`
+	RoleSession      string `json:"roleSessionName,omitempty"`
+	TrainingJobName  string `json:"trainingJobName,omitempty"`
+	FunctionName     string `json:"functionName,omitempty"`
+	TableName        string `json:"tableName,omitempty"`
+	SecretID         string `json:"secretId,omitempty"`
+	QueueURL         string `json:"queueUrl,omitempty"`
+	Name             string `json:"name,omitempty"`
+	PolicyARN        string `json:"policyArn,omitempty"`
+	PolicyName       string `json:"policyName,omitempty"`
+	RoleName         string `json:"roleName,omitempty"`
 }
 
 // param is one kept request parameter: its name in CloudTrail and its place.
@@ -116,6 +121,8 @@ var params = []param{
 	{"logStreamName", func(p *Params) *string { return &p.LogStreamName }},
 	{"keyId", func(p *Params) *string { return &p.KeyID }},
 	{"roleArn", func(p *Params) *string { return &p.RoleARN }},
+	{"executionRoleArn", func(p *Params) *string { return &p.ExecutionRoleARN }},
+	{"role", func(p *Params) *string { return &p.Role }},
 	{"roleSessionName", func(p *Params) *string { return &p.RoleSession }},
 	{"trainingJobName", func(p *Params) *string { return &p.TrainingJobName }},
 	{"functionName", func(p *Params) *string { return &p.FunctionName }},
@@ -126,6 +133,7 @@ var params = []param{
 	{"policyArn", func(p *Params) *string { return &p.PolicyARN }},
 	{"policyName", func(p *Params) *string { return &p.PolicyName }},
 	{"roleName", func(p *Params) *string { return &p.RoleName }},
+	{"trainingJobDefinition.roleArn", func(p *Params) *string { return &p.TuningRoleARN }},
 	{"encryptionContext.aws:s3:arn", func(p *Params) *string { return &p.S3ARN }},
 	{"x-amz-grants", func(p *Params) *string { return &p.Grants }},
 }
@@ -139,6 +147,11 @@ func (p Params) Get(name string) string {
 		}
 	}
 	return ""
+}
+
+// PassedRole is the ARN of the role that the call was handed, empty for none.
+func (p Params) PassedRole() string {
+	return cmp.Or(p.RoleARN, p.ExecutionRoleARN, p.TuningRoleARN, p.Role)
 }
 
 // Compare orders keys by role, then by what was called, then by the rest.
@@ -354,6 +367,12 @@ func keptParams(raw json.RawMessage) Params {
 	var context map[string]json.RawMessage
 	if v, ok := m["encryptionContext"]; ok && json.Unmarshal(v, &context) == nil {
 		p.S3ARN = text(context["aws:s3:arn"])
+	}
+	var definition struct {
+		RoleARN json.RawMessage `json:"roleArn"`
+	}
+	if v, ok := m["trainingJobDefinition"]; ok && json.Unmarshal(v, &definition) == nil {
+		p.TuningRoleARN = text(definition.RoleARN)
 	}
 	var grants []string
 	for name := range m {

@@ -83,6 +83,13 @@ func TestFacts(t *testing.T) {
 				k.EventType, k.Caller, k.EventSource, k.EventName = "AwsServiceEvent", "sagemaker.amazonaws.com", "sagemaker.amazonaws.com", "CreateTrainingJob"
 				k.Who.InvokedBy = "sagemaker.amazonaws.com"
 			})},
+		{"tuning job, whose role stands within its definition",
+			`{` + head + `"eventSource":"sagemaker.amazonaws.com","eventName":"CreateHyperParameterTuningJob","userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::123456789012:user/engineer"},
+				"requestParameters":{"trainingJobDefinition":{"roleArn":"` + trainerARN + `","staticHyperParameters":{"key":"no"}}}}`,
+			with(func(k *UseKey) {
+				k.Caller, k.EventSource, k.EventName = "arn:aws:iam::123456789012:user/engineer", "sagemaker.amazonaws.com", "CreateHyperParameterTuningJob"
+				k.Params.TuningRoleARN = trainerARN
+			})},
 		{"data event, with list and tagging parameters",
 			`{"eventID":"e","eventTime":"2026-10-01T10:00:00Z","awsRegion":"us-east-1","eventType":"AwsApiCall","managementEvent":false,"eventSource":"s3.amazonaws.com","eventName":"ListObjects",` + session + `,
 				"requestParameters":{"bucketName":"b","prefix":"p/","list-type":["2"],"versionId":7,"key":{"not":"text"},"x-amz-grant-read":"id=1","x-amz-grant-full-control":"id=2","x-amz-acl":["private","x"]}}`,
@@ -191,6 +198,14 @@ func TestDenial(t *testing.T) {
 	} {
 		if got := denial(tt.message); got != tt.want {
 			t.Errorf("%s\n got %+v\nwant %+v", tt.message, got, tt.want)
+		}
+	}
+}
+
+func TestPassedRole(t *testing.T) {
+	for _, p := range []Params{{RoleARN: "r"}, {ExecutionRoleARN: "r"}, {Role: "r"}, {TuningRoleARN: "r"}} {
+		if got := p.PassedRole(); got != "r" {
+			t.Errorf("%+v passes %q", p, got)
 		}
 	}
 }

@@ -204,31 +204,76 @@ func truncated(err error) error {
 	return err
 }
 
-// Interner lets equal strings share their memory. Jobs of one family repeat
-// images, roles, subnets and prefixes half a million times.
-type Interner struct{ seen map[string]string }
+// Interner lets equal strings and lists share their memory. Jobs of one family
+// repeat images, roles, subnets and channels half a million times. What went
+// through an Interner is not to be changed in place any more.
+type Interner struct {
+	strings  map[string]string
+	lists    map[string][]string
+	channels map[string][]Channel
+	key      []byte // of the list looked up, to be used again
+}
+
+// mostInterned bounds what an interner remembers: values that are all different
+// are not worth remembering.
+const mostInterned = 1 << 17
 
 // NewInterner returns an empty interner. It is not safe for concurrent use.
-func NewInterner() *Interner { return &Interner{make(map[string]string)} }
+func NewInterner() *Interner {
+	return &Interner{strings: make(map[string]string), lists: make(map[string][]string), channels: make(map[string][]Channel)}
+}
 
 func (in *Interner) intern(fields ...*string) {
 	for _, f := range fields {
 		if *f == "" {
 			continue
 		}
-		if s, ok := in.seen[*f]; ok {
+		if s, ok := in.strings[*f]; ok {
 			*f = s
 			continue
 		}
 		*f = strings.Clone(*f)
-		in.seen[*f] = *f
+		if len(in.strings) < mostInterned {
+			in.strings[*f] = *f
+		}
 	}
 }
 
-func (in *Interner) all(list []string) {
-	for i := range list {
-		in.intern(&list[i])
+func (in *Interner) list(l *[]string) {
+	in.key = in.key[:0]
+	for i := range *l {
+		in.intern(&(*l)[i])
+		in.key = append(append(in.key, (*l)[i]...), 0)
 	}
+	*l = shared(in.lists, in.key, *l)
+}
+
+func (in *Interner) channelList(l *[]Channel) {
+	in.key = in.key[:0]
+	for i := range *l {
+		c := &(*l)[i]
+		fields := [...]*string{&c.Name, &c.DataType, &c.URI, &c.InputMode, &c.FileSystem, &c.HubContent, &c.Dataset}
+		in.intern(fields[:]...)
+		for _, f := range fields {
+			in.key = append(append(in.key, *f...), 0)
+		}
+	}
+	*l = shared(in.channels, in.key, *l)
+}
+
+// shared gives the list that key stands for, which is l where there is none yet.
+func shared[T any](known map[string][]T, key []byte, l []T) []T {
+	if len(l) == 0 {
+		return l
+	}
+	if k, ok := known[string(key)]; ok {
+		return k
+	}
+	l = slices.Clip(l)
+	if len(known) < mostInterned {
+		known[string(key)] = l
+	}
+	return l
 }
 
 // Job interns all of a job that repeats: everything but its name, ARN, artifact
@@ -237,13 +282,10 @@ func (in *Interner) Job(j *Job) {
 	in.intern(&j.Region, &j.RoleARN, &j.Status, &j.SecondaryStatus, &j.Image, &j.Algorithm, &j.RepositoryAccess,
 		&j.CredentialsProviderARN, &j.InputMode, &j.Output.URI, &j.Output.KMSKey, &j.Checkpoint, &j.TensorBoard, &j.DebugHook,
 		&j.Profiler, &j.VolumeKMSKey, &j.TuningJobARN, &j.AutoMLJobARN, &j.LabelingJobARN, &j.ModelPackageGroup, &j.Mlflow)
-	in.all(j.MetricNames)
-	in.all(j.VPC.Subnets)
-	in.all(j.VPC.SecurityGroups)
-	for i := range j.Channels {
-		c := &j.Channels[i]
-		in.intern(&c.Name, &c.DataType, &c.URI, &c.InputMode, &c.FileSystem, &c.HubContent, &c.Dataset)
-	}
+	in.list(&j.MetricNames)
+	in.list(&j.VPC.Subnets)
+	in.list(&j.VPC.SecurityGroups)
+	in.channelList(&j.Channels)
 	for _, rules := range [][]Rule{j.DebugRules, j.ProfilerRules} {
 		for i := range rules {
 			in.intern(&rules[i].Name, &rules[i].Image, &rules[i].URI)

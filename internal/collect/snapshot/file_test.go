@@ -194,3 +194,28 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// Interning changes no value, and lets equal lists share one array.
+func TestInterner(t *testing.T) {
+	in := NewInterner()
+	jobs := []Job{
+		{Channels: []Channel{{Name: "a", URI: "s3://b/1"}, {Name: "b"}}, MetricNames: []string{"x", "y"}, Image: "i"},
+		{Channels: []Channel{{Name: "a", URI: "s3://b/1"}, {Name: "b"}}, MetricNames: []string{"x", "y"}, Image: "i"},
+		{Channels: []Channel{{Name: "a"}, {Name: "s3://b/1", URI: "b"}}, MetricNames: []string{"xy", ""}},
+		{MetricNames: []string{"", "xy"}},
+		{},
+	}
+	want := make([]Job, len(jobs))
+	for i := range jobs {
+		want[i] = jobs[i]
+		want[i].Channels = append([]Channel(nil), jobs[i].Channels...)
+		want[i].MetricNames = append([]string(nil), jobs[i].MetricNames...)
+		in.Job(&jobs[i])
+	}
+	if d := cmp.Diff(want, jobs); d != "" {
+		t.Errorf("-before +after:\n%s", d)
+	}
+	if &jobs[0].Channels[0] != &jobs[1].Channels[0] || &jobs[0].MetricNames[0] != &jobs[1].MetricNames[0] {
+		t.Error("equal lists do not share their memory")
+	}
+}
