@@ -376,7 +376,7 @@ func randomWorld(r *rand.Rand) *snapshot.Snapshot {
 
 func TestRandomWorlds(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for i := range 120 {
+	for i := range 60 {
 		s := randomWorld(r)
 		full := analyzed(t, s)
 		sumLaw(t, full)

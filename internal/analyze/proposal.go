@@ -83,7 +83,11 @@ func (a *audit) draftReasons(j *judgement) []string {
 			break
 		}
 	}
-	out = append(out, "Other users of the role (notebooks, Studio, endpoints, processing) were not read.")
+	others := "Other users of the role (notebooks, Studio, endpoints, processing) were not read"
+	if n := len(workloads(a.snapshot, j.sub)); n > 0 {
+		others += fmt.Sprintf("; its log streams show %d of them", n)
+	}
+	out = append(out, others+".")
 	return out
 }
 

@@ -17,7 +17,7 @@ func (a *audit) role(j *judgement) report.Role {
 	sub := j.sub
 	r := report.Role{
 		ARN: sub.key.ARN, ID: sub.key.ID, Name: nameOf(sub.key.ARN), Path: pathOf(sub.key.ARN),
-		Exists: !sub.gone, Jobs: jobsOf(sub.jobs), Workloads: []report.Workload{},
+		Exists: !sub.gone, Jobs: jobsOf(sub.jobs), Workloads: workloads(a.snapshot, sub),
 		Trust: j.trust, Policies: []report.PolicyRef{},
 		Layers: report.Layers{Identity: layerNotRead, Boundary: layerNotRead, SCP: layerNotRead, Resource: layerNotRead},
 		Counts: j.counts(), Used: []report.Used{}, Required: []report.Required{}, Denied: []report.Denied{}, Missing: []report.Missing{},

@@ -164,11 +164,14 @@ func (h trainingHours) include(t time.Time) bool {
 // more. Source: AWS trusted-identity-propagation pages; it never proves a job.
 const sageMakerSession = "SageMaker"
 
-// invoker says who used the session, as far as the facts tell: a call in a
-// SageMaker session while a training job ran is taken for that job's; a call in
+// invoker says who used the session, as far as the facts tell: the log group
+// tells the kind of workload; a call in a SageMaker session while a training job ran is taken for that job's; a call in
 // a session of another name is a person's when it carries a source identity, an
 // identity it is made on behalf of, or a session named like an e-mail address.
 func invoker(u *snapshot.Usage, hours trainingHours) string {
+	if kind, _ := workloadOf(u); kind != "" {
+		return kind
+	}
 	switch {
 	case u.Who.Session == sageMakerSession:
 		if hours.include(u.First) || hours.include(u.Last) {

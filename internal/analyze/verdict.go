@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"sagemaker-role-audit/internal/analyze/actions"
 	"sagemaker-role-audit/internal/analyze/policy"
@@ -95,14 +96,15 @@ func (a *audit) judge(sub *subject) *judgement {
 			j.conditional++
 		}
 		action := catalog.Action(i)
-		j.actions[action] = a.judgeAction(j, action, required[action], failed[action])
+		j.actions[action] = a.judgeAction(j, i, required[action], failed[action])
 	}
 	a.judgeUnknownActions(j)
 	return j
 }
 
 // judgeAction applies the rules to one granted action.
-func (a *audit) judgeAction(j *judgement, action string, required, failed bool) actionVerdict {
+func (a *audit) judgeAction(j *judgement, i int, required, failed bool) actionVerdict {
+	action := a.library.catalog.Action(i)
 	switch {
 	case j.seen.used[action] != nil:
 		return actionVerdict{verdict: report.VerdictUsed}
@@ -111,13 +113,14 @@ func (a *audit) judgeAction(j *judgement, action string, required, failed bool) 
 	case required:
 		return actionVerdict{verdict: report.VerdictRequired}
 	}
-	if reason := a.whyUnobservable(j, action, failed); reason != "" {
+	if reason := a.whyUnobservable(j, i, failed); reason != "" {
 		return actionVerdict{report.VerdictUnobservable, reason}
 	}
 	return actionVerdict{verdict: report.VerdictUnused}
 }
 
-func (a *audit) whyUnobservable(j *judgement, action string, failed bool) string {
+func (a *audit) whyUnobservable(j *judgement, i int, failed bool) string {
+	action := a.library.catalog.Action(i)
 	switch {
 	case failed:
 		return reasonFailedJobs
@@ -128,7 +131,7 @@ func (a *audit) whyUnobservable(j *judgement, action string, failed bool) string
 	case j.grant.unknown != "", j.grant.layers.Boundary == layerNotRead:
 		return reasonNoGrant
 	}
-	switch v := actions.VisibilityOf(action); v.Class {
+	switch v := visibilities()[i]; v.Class {
 	case actions.Management:
 		return a.observer.blind
 	case actions.Data:
@@ -137,6 +140,16 @@ func (a *audit) whyUnobservable(j *judgement, action string, failed bool) string
 		return v.Reason
 	}
 }
+
+// visibilities are those of the catalogue's actions.
+var visibilities = sync.OnceValue(func() []actions.Visibility {
+	catalog := actions.Load()
+	out := make([]actions.Visibility, catalog.Len())
+	for i := range out {
+		out[i] = actions.VisibilityOf(catalog.Action(i))
+	}
+	return out
+})
 
 // elsewhere are the layers of a refusal that are neither identity nor boundary:
 // those two already narrow what is granted.
