@@ -136,7 +136,7 @@ func (l *library) grantOf(s *snapshot.Snapshot, r *snapshot.Role) *grant {
 	for _, t := range r.Tags {
 		tags[t.Key] = t.Value
 	}
-	g.known = policy.Offline(policy.Facts{Tags: tags, SessionTags: letsTagSession(g.trust) || slices.Contains(r.Unread, "tags")})
+	g.known = policy.Offline(policy.Facts{Principal: g.principal, Tags: tags, SessionTags: letsTagSession(g.trust) || slices.Contains(r.Unread, "tags")})
 	g.set = l.expander.Expand(g.stack, g.known)
 	return g
 }
