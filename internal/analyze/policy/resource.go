@@ -50,9 +50,11 @@ const (
 	reachResourceless
 	// reachUndecided: only with some value of a variable that is not known.
 	reachUndecided
+	// reachShort: only if the segments that a short ARN lacks match everything, as
+	// identity policies and boundaries are said to have it.
+	reachShort
 	// reachUnstated: only if things hold that AWS does not document: a * inside a
-	// segment matching a colon, a wildcard in the service segment, a short ARN
-	// whose missing segments match everything.
+	// segment matching a colon, a wildcard in the service segment.
 	reachUnstated
 	// reachCrossing: with a * at the end of a segment matching beyond the colon, as
 	// AWS documents that it "can".
@@ -62,13 +64,12 @@ const (
 	reachStrict
 )
 
-// match is the reach of p over a resource; short says that missing segments at the
-// end may stand for everything, which identity policies and boundaries are said to do.
-func match(p []symbol, resource string, short bool) reach {
+// match is the reach of p over a resource.
+func match(p []symbol, resource string) reach {
 	n := segments(p)
 	if !matches(p, resource) {
-		if short && n < arnParts && endsSegment(p) && isPrefixARN(p, n, resource) {
-			return reachUnstated
+		if n < arnParts && endsSegment(p) && isPrefixARN(p, n, resource) {
+			return reachShort
 		}
 		return reachNone
 	}
@@ -221,8 +222,8 @@ func literal(p []symbol, r rune) bool {
 	return true
 }
 
-// match matches one entry against the request's resource. short: see match.
-func (p *resourcePattern) match(env *environment, short bool) reach {
+// match matches one entry against the request's resource.
+func (p *resourcePattern) match(env *environment) reach {
 	if p.all {
 		return reachStrict
 	}
@@ -235,7 +236,7 @@ func (p *resourcePattern) match(env *environment, short bool) reach {
 	if env.request.Resource == "*" && !onlyStars(symbols) {
 		return reachResourceless
 	}
-	reach := match(symbols, env.request.Resource, short)
+	reach := match(symbols, env.request.Resource)
 	if reach > reachUnstated && slices.Contains(symbols, undecide) {
 		return reachUndecided
 	}
@@ -249,10 +250,9 @@ func (s *Statement) matchesResource(env *environment, layer Layer) verdict {
 	if len(s.resources) == 0 && s.Resources == nil {
 		return yes
 	}
-	short := layer == LayerIdentity || layer == LayerBoundary
 	best := reachNone
 	for i := range s.resources {
-		best = max(best, s.resources[i].match(env, short))
+		best = max(best, s.resources[i].match(env))
 	}
 	var v verdict
 	switch {
@@ -263,6 +263,9 @@ func (s *Statement) matchesResource(env *environment, layer Layer) verdict {
 	case best >= reachUnstated: // AWS says that it can cross: no proof that it does
 		v = verdict{Unknown, true}
 		env.note("", "whether a wildcard of "+s.resourceElement()+" reaches this resource is not documented")
+	case best == reachShort:
+		v = verdict{Unknown, layer == LayerIdentity || layer == LayerBoundary}
+		env.note("", s.resourceElement()+" lacks the end of an ARN")
 	case best == reachUndecided:
 		v = open
 	case best == reachResourceless:
@@ -292,7 +295,7 @@ func (s *Statement) resourceElement() string {
 // segment. Policy variables count as written text.
 // AWS: reference_policies_elements_resource.
 func MatchResource(pattern, resource string, side Side) bool {
-	reach := match(symbolsOf(pattern, true), resource, true)
+	reach := match(symbolsOf(pattern, true), resource)
 	if side == Must {
 		return reach == reachStrict
 	}
