@@ -45,6 +45,10 @@ func (s *span) Set(text string) error {
 		if err != nil || r < 0 || rest == "0" {
 			return errors.New("not a duration such as 90d, 2w, 1d12h or 30m")
 		}
+		// Compared before it is added: the sum may not fit.
+		if r > maxSpan {
+			return errors.New("longer than a hundred years")
+		}
 		d += r
 	}
 	if d > maxSpan {

@@ -32,7 +32,6 @@ type sourceName struct{ source, name string }
 
 // sourceNames are the sources as people call them; their order is that of the lines.
 var sourceNames = []sourceName{
-	{snapshot.SourceIdentity, "caller"},
 	{snapshot.SourceRegions, "regions"},
 	{snapshot.SourceTrainingJobs, "training jobs"},
 	{snapshot.SourceRoles, "roles"},

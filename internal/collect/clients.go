@@ -12,12 +12,16 @@ import (
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/account"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // attempts is how often a call is tried at most where the user's environment
@@ -47,6 +51,12 @@ func newClients(ctx context.Context, o *Options, count func(operation string)) (
 	if o.httpClient != nil {
 		cfg.HTTPClient = o.httpClient
 	}
+	if cfg.HTTPClient == nil {
+		cfg.HTTPClient = awshttp.NewBuildableClient()
+	}
+	cfg.HTTPClient = plainBody{cfg.HTTPClient}
+	// The SDK would warn on stderr of a connection that a cancellation has cut.
+	cfg.Logger = logging.Nop{}
 	cfg.APIOptions = append(cfg.APIOptions, readOnly, counting(count),
 		awsmiddleware.AddUserAgentKeyValue("sagemaker-role-audit", o.Version))
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
@@ -93,6 +103,7 @@ func (c *clients) patient(o *retry.StandardOptions) {
 		o.MaxBackoff = c.maxBackoff
 	}
 	o.RateLimiter = ratelimit.None
+	o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(wordless)}, o.Retryables...)
 	o.Retryables = append(o.Retryables, retry.IsErrorRetryableFunc(cutShort))
 }
 
@@ -103,6 +114,20 @@ func (c *clients) retryer() aws.Retryer {
 		})
 	}
 	return retry.NewStandard(c.patient)
+}
+
+// wordless tells that asking again is no use: a status of 500 whose body is no
+// error of AWS's comes from a stand-in that does not know the operation. AWS words
+// its own; its gateways answer 502 to 504.
+func wordless(err error) aws.Ternary {
+	var (
+		answer *smithyhttp.ResponseError
+		api    smithy.APIError
+	)
+	if errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusInternalServerError && !errors.As(err, &api) {
+		return aws.FalseTernary
+	}
+	return aws.UnknownTernary
 }
 
 // cutShort lets an answer be asked for again whose connection ended within it: all
@@ -141,6 +166,22 @@ func (c *clients) cloudtrail(region string) *cloudtrail.Client {
 			o.APIOptions = append(o.APIOptions, newPacer(c.lookupRate).attempts)
 		}
 	})
+}
+
+// plainBody hides the WriteTo of the SDK's request bodies. The SDK closes a body as
+// soon as it has the answer, and its WriteTo then reports io.EOF as an error; when
+// the answer comes within microseconds, net/http is still looking for the body's
+// end, takes that for a failed write and closes the connection under the answer
+// (smithy-go v1.28.8, safeWriteToReadCloser): a retry, and a count of calls that
+// differs from run to run. Its Read has no such fault.
+type plainBody struct{ next httpClient }
+
+func (p plainBody) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil && r.Body != http.NoBody {
+		r = r.Clone(r.Context())
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return p.next.Do(r)
 }
 
 // httpClient is what sends requests; tests put their own wire here.

@@ -37,7 +37,8 @@ type run struct {
 }
 
 func newRun(o Options) *run {
-	now := o.Now().UTC().Truncate(time.Second)
+	// Up to the second: a job of this very second is to be within the window.
+	now := o.Now().UTC().Add(time.Second - 1).Truncate(time.Second)
 	return &run{
 		Options: o, takenAt: now, kept: new(roleSet), calls: make(map[string]int),
 		window:     snapshot.Window{From: now.Add(-o.Window), To: now.Add(-deliveryDelay)},
