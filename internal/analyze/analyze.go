@@ -36,7 +36,7 @@ func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
 	}
 	a := &audit{
 		snapshot: s, library: newLibrary(s), observer: newObserver(s),
-		place: place{partition: cmp.Or(s.Account.Partition, "aws"), account: s.Account.ID}, perService: map[string]int{},
+		place: place{partition: cmp.Or(s.Account.Partition, "aws"), account: cmp.Or(s.Account.ID, "*")}, perService: map[string]int{},
 	}
 	catalog := a.library.catalog
 	for i := range catalog.Len() {

@@ -237,6 +237,11 @@ func TestGoneAndUnread(t *testing.T) {
 	if i := slices.IndexFunc(r.Findings, func(f report.Finding) bool { return f.Rule == "role-gone" }); i < 0 {
 		t.Error("no finding says that the role is gone")
 	}
+	s.Account.ID = "999999999999"
+	if role := analyzed(t, s).Role(roleARN); !role.Exists {
+		t.Error("another account's role is called gone")
+	}
+	s.Account.ID = account
 	for _, tt := range []struct {
 		source, scope string
 		exists        bool

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"sagemaker-role-audit/internal/analyze/actions"
 	"sagemaker-role-audit/internal/collect/snapshot"
 )
 
@@ -179,13 +180,13 @@ func (p place) image(j *snapshot.Job) []need {
 	if j.Algorithm != "" {
 		arn := j.Algorithm
 		if !strings.HasPrefix(arn, "arn:") {
-			arn = "arn:" + p.partition + ":sagemaker:" + j.Region + ":" + p.account + ":algorithm/" + literal(arn)
+			arn = "arn:" + p.partition + ":sagemaker:" + j.Region + ":" + p.account + ":algorithm/" + actions.Literal(arn)
 		}
 		out = append(out, need{action: "sagemaker:DescribeAlgorithm", resource: arn, area: areaECRPull,
 			confidence: confidenceDoc, ifMissing: "fails", field: "AlgorithmSpecification.AlgorithmName"})
 	}
 	if j.CredentialsProviderARN != "" {
-		out = append(out, need{action: "lambda:InvokeFunction", resource: literal(j.CredentialsProviderARN), area: areaRegistryAuth,
+		out = append(out, need{action: "lambda:InvokeFunction", resource: actions.Literal(j.CredentialsProviderARN), area: areaRegistryAuth,
 			confidence: confidenceDoc, ifMissing: "fails",
 			field: "AlgorithmSpecification.TrainingImageConfig.TrainingRepositoryAuthConfig.TrainingRepositoryCredentialsProviderArn"})
 	}
@@ -338,9 +339,9 @@ func (p place) keyARN(region, key string) string {
 	case isAlias(key):
 		return prefix + "*"
 	case strings.HasPrefix(key, "arn:"):
-		return literal(key)
+		return actions.Literal(key)
 	}
-	return prefix + literal(key)
+	return prefix + actions.Literal(key)
 }
 
 func isAlias(key string) bool {

@@ -113,7 +113,10 @@ func (a *audit) fillRequired(j *judgement, r *report.Role) {
 			cmp.Compare(x.Action, y.Action), cmp.Compare(x.Verdict, y.Verdict))
 	})
 	for _, action := range slices.Sorted(maps.Keys(missing)) {
-		r.Missing = append(r.Missing, *missing[action])
+		m := missing[action]
+		slices.Sort(m.Resources) // areas may share a resource
+		m.Resources = slices.Compact(m.Resources)
+		r.Missing = append(r.Missing, *m)
 	}
 	r.Counts.Missing = len(r.Missing)
 }

@@ -2,7 +2,8 @@ package analyze
 
 import (
 	"regexp"
-	"strings"
+
+	"sagemaker-role-audit/internal/analyze/actions"
 )
 
 // s3Location is a bucket with a key, or with a key-name prefix.
@@ -66,15 +67,9 @@ func (l s3Location) pattern() string {
 	if l.accessPoint != "" {
 		arn += "object/"
 	}
-	arn += literal(l.key)
+	arn += actions.Literal(l.key)
 	if l.prefix {
 		arn += "*"
 	}
 	return arn
 }
-
-var escapes = strings.NewReplacer("*", "${*}", "?", "${?}", "$", "${$}")
-
-// literal writes text so that IAM matches it as it stands.
-// Source: AWS reference_policies_variables (special characters).
-func literal(text string) string { return escapes.Replace(text) }

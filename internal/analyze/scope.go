@@ -104,10 +104,10 @@ func selected(s *snapshot.Snapshot, arn string) bool {
 }
 
 // unread reports whether IAM could not be asked about the role, so that its
-// absence from the snapshot proves nothing: a gap names the role, or roles that
-// it does not name one by one.
+// absence from the snapshot proves nothing: it is another account's, or a gap
+// names it, or roles that it does not name one by one.
 func unread(s *snapshot.Snapshot, arn string) bool {
-	return slices.ContainsFunc(s.Gaps, func(g snapshot.Gap) bool {
+	return accountOf(arn) != s.Account.ID || slices.ContainsFunc(s.Gaps, func(g snapshot.Gap) bool {
 		if g.Impact != snapshot.ImpactRoles || g.Reason == snapshot.ReasonMissing {
 			return false
 		}

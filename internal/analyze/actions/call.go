@@ -82,7 +82,9 @@ func (c Call) isAPICall() bool {
 	return false
 }
 
-// escape makes a literal of a text within a resource pattern.
-func escape(s string) string { return escaper.Replace(s) }
+// Literal writes a text so that a resource pattern matches it as it stands: its
+// own wildcards and variable signs escaped (AWS: reference_policies_variables,
+// special characters).
+func Literal(s string) string { return escaper.Replace(s) }
 
 var escaper = strings.NewReplacer("*", "${*}", "?", "${?}", "${", "${$}{")

@@ -240,7 +240,7 @@ func blame(c Call, prefix string, uses []Use) []Use {
 		denied.Action, denied.Known = Load().Action(i), true
 	}
 	if r := c.Denial.Resource; strings.HasPrefix(r, "arn:") {
-		denied.Resources = []string{escape(r)}
+		denied.Resources = []string{Literal(r)}
 	}
 	byRole := prefix == "sagemaker" && strings.HasPrefix(normalCode(c.ErrorCode), "validation")
 	if byRole {
@@ -279,7 +279,7 @@ func passedRoles(c Call, prefix string, uses []Use) []Use {
 	var roles []string
 	for _, name := range []string{"roleArn", "executionRoleArn", "role", "trainingJobDefinition.roleArn"} {
 		if arn := c.param(name); isARN(arn, "iam") && strings.Contains(arn, ":role/") {
-			roles = append(roles, escape(arn))
+			roles = append(roles, Literal(arn))
 		}
 	}
 	slices.Sort(roles)
@@ -304,7 +304,7 @@ func keyUses(c Call, prefix string) []Use {
 	if action == "" || !isARN(arn, "s3") {
 		return nil
 	}
-	pattern := escape(arn)
+	pattern := Literal(arn)
 	if bucket := strings.SplitN(arn, ":", 6)[5]; !strings.Contains(bucket, "/") {
 		pattern += "/*"
 	}

@@ -25,7 +25,7 @@ func resourcesOf(c Call, i int) []string {
 	if len(found) == 0 {
 		for _, arn := range c.Resources {
 			if slices.ContainsFunc(cat.ResourceTypes(i), func(t ResourceType) bool { return hasForm(arn, t.ARN) }) {
-				found = append(found, escape(arn))
+				found = append(found, Literal(arn))
 			}
 		}
 	}
@@ -51,7 +51,7 @@ var named = map[string]func(c Call, form string) string{
 		if stream == "" {
 			return ""
 		}
-		return strings.Replace(fill(c, form, "LogGroupName", c.param("logGroupName")), "${LogStreamName}", escape(stream), 1)
+		return strings.Replace(fill(c, form, "LogGroupName", c.param("logGroupName")), "${LogStreamName}", Literal(stream), 1)
 	},
 	"kms/key": func(c Call, form string) string {
 		id := c.param("keyId")
@@ -99,7 +99,7 @@ var named = map[string]func(c Call, form string) string{
 	},
 	"sts/role": func(c Call, _ string) string {
 		if arn := c.param("roleArn"); isARN(arn, "iam") {
-			return escape(arn)
+			return Literal(arn)
 		}
 		return ""
 	},
@@ -113,14 +113,14 @@ func fill(c Call, form, placeholder, name string) string {
 		return ""
 	case strings.HasPrefix(name, "arn:"):
 		if hasForm(name, form) {
-			return escape(name)
+			return Literal(name)
 		}
 		return ""
 	case c.Account == "" || c.Region == "":
 		return ""
 	}
 	return strings.NewReplacer(
-		"${Partition}", c.partition(), "${Region}", c.Region, "${Account}", c.Account, "${"+placeholder+"}", escape(name),
+		"${Partition}", c.partition(), "${Region}", c.Region, "${Account}", c.Account, "${"+placeholder+"}", Literal(name),
 	).Replace(form)
 }
 

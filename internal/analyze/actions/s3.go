@@ -170,9 +170,9 @@ func s3Use(c Call, prefix, name, bucket, key string, version bool) Use {
 	case bucket == "":
 		u.Resources = resourcesOf(c, i)
 	case strings.HasPrefix(bucket, "arn:"): // an access point
-		u.Resources = []string{escape(bucket) + objectPart(cat, i, "/object/", key)}
+		u.Resources = []string{Literal(bucket) + objectPart(cat, i, "/object/", key)}
 	case prefix == "s3" && (takes(cat, i, "object") || takes(cat, i, "bucket")):
-		u.Resources = []string{"arn:" + c.partition() + ":s3:::" + escape(bucket) + objectPart(cat, i, "/", key)}
+		u.Resources = []string{"arn:" + c.partition() + ":s3:::" + Literal(bucket) + objectPart(cat, i, "/", key)}
 	}
 	return u
 }
@@ -186,7 +186,7 @@ func objectPart(cat *Catalog, i int, slash, key string) string {
 	case key == "":
 		return slash + "*"
 	}
-	return slash + escape(key)
+	return slash + Literal(key)
 }
 
 func takes(cat *Catalog, i int, resourceType string) bool {
@@ -216,7 +216,7 @@ func s3ExpressUses(c Call) []Use {
 func expressUse(c Call, name string) Use {
 	u := lookup(c, "s3express", name)
 	if bucket := c.param("bucketName"); u.Known && bucket != "" && !strings.HasPrefix(bucket, "arn:") && len(u.Resources) == 0 {
-		u.Resources = []string{"arn:" + c.partition() + ":s3express:" + c.Region + ":" + c.Account + ":bucket/" + escape(bucket)}
+		u.Resources = []string{"arn:" + c.partition() + ":s3express:" + c.Region + ":" + c.Account + ":bucket/" + Literal(bucket)}
 	}
 	return u
 }
