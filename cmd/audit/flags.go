@@ -49,7 +49,7 @@ func (s *span) Set(text string) error {
 		if r > maxSpan {
 			return errors.New("longer than a hundred years")
 		}
-		d += min(r, maxSpan+1) // the sum cannot overflow
+		d += r
 	}
 	if d > maxSpan {
 		return errors.New("longer than a hundred years")
