@@ -12,7 +12,7 @@ import (
 
 // FactsVersion is the version of what [Facts] keeps of a record. Raise it with
 // every change of UseKey, Who, Params or Denial.
-const FactsVersion = 1
+const FactsVersion = 2
 
 // UseKey is what is kept of one call, in CloudTrail's own words. It is
 // comparable: it is the map key that groups calls, and their sort order.
@@ -98,6 +98,9 @@ type Params struct {
 	PolicyARN        string `json:"policyArn,omitempty"`
 	PolicyName       string `json:"policyName,omitempty"`
 	RoleName         string `json:"roleName,omitempty"`
+	// TrailName is the trail that PutEventSelectors changes, by name or ARN; the
+	// other calls on trails have it in Name.
+	TrailName string `json:"trailName,omitempty"`
 }
 
 // param is one kept request parameter: its name in CloudTrail and its place.
@@ -133,6 +136,7 @@ var params = []param{
 	{"policyArn", func(p *Params) *string { return &p.PolicyARN }},
 	{"policyName", func(p *Params) *string { return &p.PolicyName }},
 	{"roleName", func(p *Params) *string { return &p.RoleName }},
+	{"trailName", func(p *Params) *string { return &p.TrailName }},
 	{"trainingJobDefinition.roleArn", func(p *Params) *string { return &p.TuningRoleARN }},
 	{"encryptionContext.aws:s3:arn", func(p *Params) *string { return &p.S3ARN }},
 	{"x-amz-grants", func(p *Params) *string { return &p.Grants }},

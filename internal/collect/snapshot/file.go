@@ -96,6 +96,7 @@ func (s *Snapshot) fields() []field {
 		value("window", &s.Window), value("jobsWindow", &s.JobsWindow), value("calls", &s.Calls),
 		list("coverage", &s.Coverage, nil), list("gaps", &s.Gaps, nil),
 		list("policies", &s.Policies, nil), list("roles", &s.Roles, nil),
+		list("trails", &s.Trails, nil), list("accessed", &s.Accessed, in.Accessed),
 		list("usage", &s.Usage, in.Usage), list("jobs", &s.Jobs, in.Job),
 	}
 }
@@ -293,6 +294,24 @@ func (in *Interner) Job(j *Job) {
 	}
 	for i := range j.S3Values {
 		in.intern(&j.S3Values[i].Field, &j.S3Values[i].Key)
+	}
+}
+
+// Accessed interns the names of services and actions, which every role repeats.
+func (in *Interner) Accessed(a *Accessed) {
+	in.intern(&a.ARN)
+	for i := range a.Never {
+		in.intern(&a.Never[i])
+	}
+	for i := range a.Services {
+		s := &a.Services[i]
+		in.intern(&s.Service, &s.Region)
+		for j := range s.Actions {
+			in.intern(&s.Actions[j].Action, &s.Actions[j].Region)
+		}
+		for j := range s.Never {
+			in.intern(&s.Never[j])
+		}
 	}
 }
 

@@ -29,6 +29,11 @@ func example() *Snapshot {
 		Policies: []ManagedPolicy{{ARN: "arn:aws:iam::aws:policy/P", Name: "P", Version: "v1", Document: "{\n}"}},
 		Roles: []Role{{RoleKey: key, Name: "trainer", Path: "/service-role/", CreatedAt: at, Trust: "{}", Inline: []InlinePolicy{{"a", "{}"}, {"b", "{}"}},
 			Attached: []AttachedPolicy{{"P", "arn:aws:iam::aws:policy/P"}}, Tags: []Tag{{"a", "1"}, {"b", "2"}}, LastUsed: LastUsed{At: at, Region: "us-east-1"}, Unread: []string{"attached", "inline"}}},
+		Trails: []Trail{{ARN: "arn:aws:cloudtrail:us-east-1:123456789012:trail/t", Name: "t", HomeRegion: "us-east-1", MultiRegion: true, Logging: true, StartedAt: at,
+			Selectors: []EventSelector{{ReadWrite: "WriteOnly", Management: true, Data: []DataResource{{"AWS::S3::Object", []string{"arn:aws:s3:::b/"}}}, ExcludedSources: []string{"kms.amazonaws.com"}}},
+			Advanced:  []AdvancedSelector{{Name: "a", Fields: []FieldSelector{{Field: "resources.ARN", StartsWith: []string{"arn:aws:s3:::b/"}}}}}, Unread: []string{"selectors", "status"}}},
+		Accessed: []Accessed{{RoleKey: key, At: at, Services: []AccessedService{{Service: "s3", At: at, Region: "us-east-1",
+			Actions: []AccessedAction{{"GetBucketAcl", at, "us-east-1"}}, Never: []string{"ListAllMyBuckets", "PutBucketAcl"}}}, Never: []string{"ec2", "iam"}}},
 	}
 	for i := range 20 {
 		s.Usage = append(s.Usage, Usage{UseKey: UseKey{Role: key, EventSource: "s3.amazonaws.com", EventName: fmt.Sprintf("Event%02d", i), Region: "us-east-1",
@@ -95,6 +100,9 @@ func TestSortedBytes(t *testing.T) {
 		shuffle(r, s.Roles[0].Tags)
 		shuffle(r, s.Roles[0].Unread)
 		shuffle(r, s.Regions.Read)
+		shuffle(r, s.Trails[0].Unread)
+		shuffle(r, s.Accessed[0].Never)
+		shuffle(r, s.Accessed[0].Services[0].Never)
 		shuffle(r, s.Asked.Roles)
 		if got := write(t, s); !bytes.Equal(got, want) {
 			t.Fatalf("seed %d: other bytes\n%s", seed, cmp.Diff(string(want), string(got)))
@@ -121,7 +129,7 @@ func TestReadRefuses(t *testing.T) {
 		"an unknown key":     {strings.Replace(data, `"caller"`, `"callers"`, 1), `where "caller" should be`},
 		"a misplaced key":    {strings.Replace(data, `"usage": [`, `"jobs": [`, 1), `where "usage" should be`},
 		"a missing key":      {strings.Replace(data, "\"caller\": \"arn:aws:sts::123456789012:assumed-role/a/b\",\n", "", 1), `where "caller" should be`},
-		"a duplicate key":    {strings.Replace(data, `"factsVersion": 1`, `"schemaVersion": 1`, 1), `where "factsVersion" should be`},
+		"a duplicate key":    {strings.Replace(data, `"factsVersion": 2`, `"schemaVersion": 1`, 1), `where "factsVersion" should be`},
 		"a list that is not": {strings.Replace(data, `"gaps": [`, `"gaps": {`, 1), "gaps"},
 		"a broken gzip":      {"\x1f\x8bxx", "not a snapshot"},
 	} {

@@ -48,6 +48,8 @@ type Snapshot struct {
 
 	Policies []ManagedPolicy `json:"policies"`
 	Roles    []Role          `json:"roles"`
+	Trails   []Trail         `json:"trails"`
+	Accessed []Accessed      `json:"accessed"`
 	Usage    []Usage         `json:"usage"`
 	Jobs     []Job           `json:"jobs"`
 }
@@ -117,6 +119,8 @@ const (
 	SourceTrainingJobs = "sagemaker"
 	SourceRoles        = "iam"
 	SourceLookup       = "cloudtrail:LookupEvents"
+	SourceTrails       = "cloudtrail:DescribeTrails"
+	SourceLastAccessed = "iam:GetServiceLastAccessedDetails"
 )
 
 // ScopeAll is the scope of a source that was read whole.
@@ -269,4 +273,5 @@ func (s *Snapshot) Sort() {
 		return cmp.Or(a.UseKey.Compare(b.UseKey), cmp.Compare(a.Source, b.Source))
 	})
 	slices.SortFunc(s.Jobs, CompareJobs)
+	s.sortTrails()
 }
