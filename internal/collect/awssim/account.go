@@ -20,6 +20,7 @@ type Account struct {
 	Policies  []ManagedPolicy // customer managed and AWS managed, told apart by their ARN
 	Jobs      []TrainingJob
 	Events    []Record // in any order
+	Trails    []Trail
 }
 
 // Caller is who asks: the answer of sts:GetCallerIdentity and the "User:" of a refusal.
@@ -54,6 +55,8 @@ type Role struct {
 	Boundary           string   // ARN of a managed policy, or empty
 	Tags               []Tag
 	LastUsed           RoleLastUsed
+	// LastAccessed adds services to IAM's last accessed report of the role, or replaces what the events say of them.
+	LastAccessed []ServiceAccess
 }
 
 // InlinePolicy is a policy embedded in a role.

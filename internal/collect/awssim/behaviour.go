@@ -29,6 +29,10 @@ type Behaviour struct {
 	// SearchCap, where not zero, is the most jobs that one query of Search ever answers; TotalHits is then only a
 	// lower bound.
 	SearchCap int
+	// LastAccessedPolls is how many requests for a last accessed report are told that it is in progress.
+	LastAccessedPolls int
+	// LastAccessedFails makes every last accessed report end as FAILED.
+	LastAccessedFails bool
 	// Authorize decides over each request, by the IAM action and the resource ARN or "*". Nil allows everything.
 	Authorize func(action, resource string) bool
 }
@@ -61,14 +65,17 @@ func (b *Behaviour) rate(action string) float64 {
 	return limit
 }
 
+const switches = "page-cap, rate, shuffle, any-order, overlap, search-lag, search-cap, last-accessed-polls or last-accessed-fails"
+
 // Set changes the behaviour by one line of a script:
 //
 //	page-cap OPERATION N    rate OPERATION PER-SECOND    shuffle SEED
 //	any-order on|off        overlap on|off               search-lag DURATION    search-cap N
+//	last-accessed-polls N                  last-accessed-fails on|off
 func (b *Behaviour) Set(text string) error {
 	fields := strings.Fields(text)
 	if len(fields) == 0 {
-		return fmt.Errorf("switch is empty: want page-cap, rate, shuffle, any-order, overlap, search-lag or search-cap")
+		return fmt.Errorf("switch is empty: want %s", switches)
 	}
 	name, args := fields[0], fields[1:]
 	want := 1
@@ -133,8 +140,16 @@ func (b *Behaviour) set(name string, args []string) error {
 			return err
 		}
 		b.SearchCap = n
+	case "last-accessed-polls":
+		n, err := strconv.Atoi(last)
+		if err != nil || n < 0 {
+			return fmt.Errorf("last-accessed-polls %s: want a whole number, 0 for none", last)
+		}
+		b.LastAccessedPolls = n
+	case "last-accessed-fails":
+		return onOff(&b.LastAccessedFails, last)
 	default:
-		return fmt.Errorf("unknown switch %q: want page-cap, rate, shuffle, any-order, overlap, search-lag or search-cap", name)
+		return fmt.Errorf("unknown switch %q: want %s", name, switches)
 	}
 	return nil
 }

@@ -158,10 +158,15 @@ func TestAuthorize(t *testing.T) {
 	}
 	want := []string{
 		"account:ListRegions arn:aws:account::123456789012:account",
+		"cloudtrail:DescribeTrails *",
+		"cloudtrail:GetEventSelectors arn:aws:cloudtrail:us-east-1:123456789012:trail/main",
+		"cloudtrail:GetTrailStatus arn:aws:cloudtrail:us-east-1:123456789012:trail/main",
 		"cloudtrail:LookupEvents *",
+		"iam:GenerateServiceLastAccessedDetails arn:aws:iam::123456789012:role/service-role/trainer",
 		"iam:GetAccountAuthorizationDetails *",
 		"iam:GetPolicy arn:aws:iam::aws:policy/PowerUserAccess",
 		"iam:GetRole arn:aws:iam::123456789012:role/service-role/trainer",
+		"iam:GetServiceLastAccessedDetails *",
 		"iam:ListRoles arn:aws:iam::123456789012:role/",
 		"sagemaker:DescribeTrainingJob arn:aws:sagemaker:us-east-1:123456789012:training-job/job-00001",
 		"sagemaker:Search *",
@@ -180,8 +185,8 @@ func TestViolations(t *testing.T) {
 	if _, err := c.iam.DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: aws.String("trainer")}); errorCode(err) != "ReadOnlyViolation" {
 		t.Errorf("DeleteRole: %v", err)
 	}
-	if _, err := c.cloudtrail.DescribeTrails(t.Context(), &cloudtrail.DescribeTrailsInput{}); errorCode(err) != "ReadOnlyViolation" {
-		t.Errorf("DescribeTrails: %v", err)
+	if _, err := c.cloudtrail.StopLogging(t.Context(), &cloudtrail.StopLoggingInput{Name: aws.String("main")}); errorCode(err) != "ReadOnlyViolation" {
+		t.Errorf("StopLogging: %v", err)
 	}
 	recorder := httptest.NewRecorder()
 	request := httptest.NewRequest(http.MethodPut, "/bucket/key", strings.NewReader("data"))
@@ -192,7 +197,7 @@ func TestViolations(t *testing.T) {
 	for _, v := range server.Violations() {
 		got = append(got, v.Service+":"+v.Operation+" "+v.Region)
 	}
-	want := []string{"sagemaker:StopTrainingJob us-east-1", "iam:DeleteRole us-east-1", "cloudtrail:DescribeTrails us-east-1", "s3:PUT /bucket/key eu-west-1"}
+	want := []string{"sagemaker:StopTrainingJob us-east-1", "iam:DeleteRole us-east-1", "cloudtrail:StopLogging us-east-1", "s3:PUT /bucket/key eu-west-1"}
 	if !slices.Equal(got, want) || recorder.Code != http.StatusForbidden {
 		t.Errorf("violations %q, status %d", got, recorder.Code)
 	}
@@ -328,6 +333,8 @@ func TestSwitchErrors(t *testing.T) {
 		"overlap yes":            `"yes": want on or off`,
 		"search-lag soon":        "search-lag soon: want a duration",
 		"search-cap 0":           "search-cap=0: want a whole number from 1",
+		"last-accessed-polls -1": "last-accessed-polls -1: want a whole number",
+		"last-accessed-fails 1":  `"1": want on or off`,
 		"explode now":            `unknown switch "explode"`,
 	} {
 		if err := server.SetSwitch(text); err == nil || !strings.Contains(err.Error(), want) {
@@ -367,6 +374,9 @@ func FuzzServe(f *testing.F) {
 	f.Add("SageMaker.Search", "application/x-amz-json-1.1", `{"Resource":"TrainingJob","SearchExpression":{"Filters":[{"Name":"CreationTime","Operator":"LessThan","Value":"2026-01-01T00:00:00"}]}}`, "sagemaker")
 	f.Add("SageMaker.ListTrainingJobs", "application/x-amz-json-1.1", `{"MaxResults":5,"CreationTimeAfter":1.5e9}`, "sagemaker")
 	f.Add("", "application/x-www-form-urlencoded", "Action=GetAccountAuthorizationDetails&MaxItems=2&Filter.member.1=Role&Marker=eA", "iam")
+	f.Add("CloudTrail_20131101.DescribeTrails", "application/x-amz-json-1.1", `{"trailNameList":["main"],"includeShadowTrails":false}`, "cloudtrail")
+	f.Add("CloudTrail_20131101.GetEventSelectors", "application/x-amz-json-1.1", `{"TrailName":"main"}`, "cloudtrail")
+	f.Add("", "application/x-www-form-urlencoded", "Action=GenerateServiceLastAccessedDetails&Arn="+trainer+"&Granularity=ACTION_LEVEL", "iam")
 	f.Add("", "application/json", `{"MaxResults":3}`, "account")
 	server := awssim.New(small(30))
 	f.Fuzz(func(t *testing.T, target, contentType, body, service string) {

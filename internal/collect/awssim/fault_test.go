@@ -21,7 +21,7 @@ import (
 	"sagemaker-role-audit/internal/collect/awssim"
 )
 
-// each calls one operation of every service: all protocols.
+// each calls an operation: every service, so that all protocols are there, and every way to answer.
 var each = map[string]func(context.Context, clients) error{
 	"sts:GetCallerIdentity": func(ctx context.Context, c clients) error {
 		_, err := c.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
@@ -43,7 +43,34 @@ var each = map[string]func(context.Context, clients) error{
 		_, err := c.cloudtrail.LookupEvents(ctx, &cloudtrail.LookupEventsInput{})
 		return err
 	},
+	"cloudtrail:DescribeTrails": func(ctx context.Context, c clients) error {
+		_, err := c.cloudtrail.DescribeTrails(ctx, &cloudtrail.DescribeTrailsInput{})
+		return err
+	},
+	"cloudtrail:GetTrailStatus": func(ctx context.Context, c clients) error {
+		_, err := c.cloudtrail.GetTrailStatus(ctx, &cloudtrail.GetTrailStatusInput{Name: aws.String("main")})
+		return err
+	},
+	"cloudtrail:GetEventSelectors": func(ctx context.Context, c clients) error {
+		_, err := c.cloudtrail.GetEventSelectors(ctx, &cloudtrail.GetEventSelectorsInput{TrailName: aws.String("main")})
+		return err
+	},
+	"iam:GenerateServiceLastAccessedDetails": func(ctx context.Context, c clients) error {
+		_, err := c.iam.GenerateServiceLastAccessedDetails(ctx, &iam.GenerateServiceLastAccessedDetailsInput{Arn: aws.String(trainer)})
+		return err
+	},
+	"iam:GetServiceLastAccessedDetails": func(ctx context.Context, c clients) error {
+		job, err := c.iam.GenerateServiceLastAccessedDetails(ctx, &iam.GenerateServiceLastAccessedDetailsInput{Arn: aws.String(trainer)})
+		if err != nil {
+			return err
+		}
+		_, err = c.iam.GetServiceLastAccessedDetails(ctx, &iam.GetServiceLastAccessedDetailsInput{JobId: job.JobId})
+		return err
+	},
 }
+
+// trainer is the role of small that has policies.
+const trainer = "arn:aws:iam::123456789012:role/service-role/trainer"
 
 func status(err error) int {
 	var response *awshttp.ResponseError
@@ -61,20 +88,20 @@ func TestFaultsByService(t *testing.T) {
 	}
 	want := map[string]map[string]seen{
 		"refuse": {
-			"sts:GetCallerIdentity": {"AccessDenied", 403}, "iam:GetAccountAuthorizationDetails": {"AccessDenied", 403},
-			"account:ListRegions": {"AccessDeniedException", 403}, "sagemaker:Search": {"AccessDeniedException", 400}, "cloudtrail:LookupEvents": {"AccessDeniedException", 400}},
+			"sts": {"AccessDenied", 403}, "iam": {"AccessDenied", 403},
+			"account": {"AccessDeniedException", 403}, "sagemaker": {"AccessDeniedException", 400}, "cloudtrail": {"AccessDeniedException", 400}},
 		"throttle": {
-			"sts:GetCallerIdentity": {"Throttling", 400}, "iam:GetAccountAuthorizationDetails": {"Throttling", 400},
-			"account:ListRegions": {"TooManyRequestsException", 429}, "sagemaker:Search": {"ThrottlingException", 400}, "cloudtrail:LookupEvents": {"ThrottlingException", 400}},
+			"sts": {"Throttling", 400}, "iam": {"Throttling", 400},
+			"account": {"TooManyRequestsException", 429}, "sagemaker": {"ThrottlingException", 400}, "cloudtrail": {"ThrottlingException", 400}},
 		"expire": {
-			"sts:GetCallerIdentity": {"ExpiredToken", 403}, "iam:GetAccountAuthorizationDetails": {"ExpiredToken", 403},
-			"account:ListRegions": {"ExpiredTokenException", 403}, "sagemaker:Search": {"ExpiredTokenException", 400}, "cloudtrail:LookupEvents": {"ExpiredTokenException", 400}},
+			"sts": {"ExpiredToken", 403}, "iam": {"ExpiredToken", 403},
+			"account": {"ExpiredTokenException", 403}, "sagemaker": {"ExpiredTokenException", 400}, "cloudtrail": {"ExpiredTokenException", 400}},
 		"fail": {
-			"sts:GetCallerIdentity": {"InternalFailure", 500}, "iam:GetAccountAuthorizationDetails": {"InternalFailure", 500},
-			"account:ListRegions": {"InternalFailure", 500}, "sagemaker:Search": {"InternalFailure", 500}, "cloudtrail:LookupEvents": {"InternalFailure", 500}},
+			"sts": {"InternalFailure", 500}, "iam": {"InternalFailure", 500},
+			"account": {"InternalFailure", 500}, "sagemaker": {"InternalFailure", 500}, "cloudtrail": {"InternalFailure", 500}},
 		"fail=503": {
-			"sts:GetCallerIdentity": {"ServiceUnavailable", 503}, "iam:GetAccountAuthorizationDetails": {"ServiceUnavailable", 503},
-			"account:ListRegions": {"ServiceUnavailable", 503}, "sagemaker:Search": {"ServiceUnavailable", 503}, "cloudtrail:LookupEvents": {"ServiceUnavailable", 503}},
+			"sts": {"ServiceUnavailable", 503}, "iam": {"ServiceUnavailable", 503},
+			"account": {"ServiceUnavailable", 503}, "sagemaker": {"ServiceUnavailable", 503}, "cloudtrail": {"ServiceUnavailable", 503}},
 	}
 	server, c := start(t, small(3))
 	for fault, services := range want {
@@ -85,8 +112,9 @@ func TestFaultsByService(t *testing.T) {
 					t.Fatal(err)
 				}
 				err := call(t.Context(), c)
-				if got := (seen{errorCode(err), status(err)}); got != services[operation] {
-					t.Errorf("%v: %v, want %v", err, got, services[operation])
+				service, _, _ := strings.Cut(operation, ":")
+				if got := (seen{errorCode(err), status(err)}); got != services[service] {
+					t.Errorf("%v: %v, want %v", err, got, services[service])
 				}
 			})
 		}

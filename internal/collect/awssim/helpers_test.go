@@ -84,7 +84,7 @@ func start(t testing.TB, a *awssim.Account) (*awssim.Server, clients) {
 	return server, connect(url, "us-east-1", 1)
 }
 
-// small is an account of three roles, three policies, n jobs an hour apart and n events a minute apart.
+// small is an account of three roles, three policies, a trail, n jobs an hour apart and n events a minute apart.
 func small(n int) *awssim.Account {
 	a := &awssim.Account{
 		ID:      "123456789012",
@@ -106,6 +106,7 @@ func small(n int) *awssim.Account {
 			{ARN: "arn:aws:iam::123456789012:policy/team/local", Versions: []awssim.PolicyVersion{{ID: "v1", Document: `{}`}, {ID: "v2", Document: `{"x":1}`, Default: true}, {ID: "v3", Document: `{}`}}},
 		},
 	}
+	a.Trails = []awssim.Trail{{Name: "main"}}
 	role := &a.Roles[0]
 	for i := range n {
 		status := []string{"Completed", "Completed", "Completed", "Failed"}[i%4]

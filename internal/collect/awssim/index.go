@@ -10,22 +10,26 @@ import (
 )
 
 // index is an Account sorted and keyed once, for one shuffle seed. It is immutable but for the memory of job
-// orders and searches, which has its own lock.
+// orders, searches and last accessed reports, which has its own lock.
 type index struct {
 	account  *Account
 	seed     uint64
 	roles    []*Role          // in the order IAM walks them
 	policies []*ManagedPolicy // the same
 	roleOf   map[string]*Role // by name: IAM role names are unique in an account, whatever their path
-	policyOf map[string]*ManagedPolicy
-	attached map[string]int // policy ARN -> roles it is attached to
-	bounds   map[string]int // policy ARN -> roles it is the boundary of
-	jobs     map[string][]*TrainingJob
-	jobOf    map[string]*TrainingJob // region/name -> the newest job of that name
-	events   map[string][]entry      // region -> management events, newest first
+	// roleOfARN has the roles by their whole ARN, path included.
+	roleOfARN map[string]*Role
+	policyOf  map[string]*ManagedPolicy
+	attached  map[string]int // policy ARN -> roles it is attached to
+	bounds    map[string]int // policy ARN -> roles it is the boundary of
+	jobs      map[string][]*TrainingJob
+	jobOf     map[string]*TrainingJob // region/name -> the newest job of that name
+	events    map[string][]entry      // region -> management events, newest first
 
-	mu     sync.Mutex
-	orders map[string][]*TrainingJob
+	mu       sync.Mutex
+	orders   map[string][]*TrainingJob
+	accesses map[string]map[string]*ServiceAccess // role id -> service; nil until asked for
+	reports  map[*Role][]ServiceAccess
 }
 
 // entry is an event as Event history holds it.
@@ -39,21 +43,23 @@ const eventHistory = 90 * 24 * time.Hour
 
 func newIndex(a *Account, seed uint64) *index {
 	x := &index{
-		account:  a,
-		seed:     seed,
-		roleOf:   make(map[string]*Role, len(a.Roles)),
-		policyOf: make(map[string]*ManagedPolicy, len(a.Policies)),
-		attached: make(map[string]int),
-		bounds:   make(map[string]int),
-		jobs:     make(map[string][]*TrainingJob),
-		jobOf:    make(map[string]*TrainingJob, len(a.Jobs)),
-		events:   make(map[string][]entry),
-		orders:   make(map[string][]*TrainingJob),
+		account:   a,
+		seed:      seed,
+		roleOf:    make(map[string]*Role, len(a.Roles)),
+		roleOfARN: make(map[string]*Role, len(a.Roles)),
+		policyOf:  make(map[string]*ManagedPolicy, len(a.Policies)),
+		attached:  make(map[string]int),
+		bounds:    make(map[string]int),
+		jobs:      make(map[string][]*TrainingJob),
+		jobOf:     make(map[string]*TrainingJob, len(a.Jobs)),
+		events:    make(map[string][]entry),
+		orders:    make(map[string][]*TrainingJob),
 	}
 	for i := range a.Roles {
 		r := &a.Roles[i]
 		x.roles = append(x.roles, r)
 		x.roleOf[r.Name] = r
+		x.roleOfARN[a.RoleARN(r)] = r
 		for _, arn := range r.Attached {
 			x.attached[arn]++
 		}

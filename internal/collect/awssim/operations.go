@@ -38,12 +38,17 @@ var operations = byAction(
 	operation{service: "iam", name: "ListRoleTags", protocol: query, resource: roleResource, serve: listRoleTags},
 	operation{service: "iam", name: "GetPolicy", protocol: query, resource: policyResource, serve: getPolicy},
 	operation{service: "iam", name: "GetPolicyVersion", protocol: query, resource: policyResource, serve: getPolicyVersion},
+	operation{service: "iam", name: "GenerateServiceLastAccessedDetails", protocol: query, resource: arnResource, serve: generateServiceLastAccessedDetails},
+	operation{service: "iam", name: "GetServiceLastAccessedDetails", protocol: query, resource: anyResource, serve: getServiceLastAccessedDetails},
 
 	operation{service: "sagemaker", name: "Search", protocol: json11, regional: true, resource: anyResource, serve: search},
 	operation{service: "sagemaker", name: "ListTrainingJobs", protocol: json11, regional: true, resource: anyResource, serve: listTrainingJobs},
 	operation{service: "sagemaker", name: "DescribeTrainingJob", protocol: json11, regional: true, resource: trainingJobResource, serve: describeTrainingJob},
 
 	operation{service: "cloudtrail", name: "LookupEvents", protocol: json11, regional: true, resource: anyResource, serve: lookupEvents},
+	operation{service: "cloudtrail", name: "DescribeTrails", protocol: json11, regional: true, resource: anyResource, serve: describeTrails},
+	operation{service: "cloudtrail", name: "GetTrailStatus", protocol: json11, regional: true, resource: trailStatusResource, serve: getTrailStatus},
+	operation{service: "cloudtrail", name: "GetEventSelectors", protocol: json11, regional: true, resource: eventSelectorsResource, serve: getEventSelectors},
 )
 
 func byAction(all ...operation) map[string]*operation {

@@ -73,6 +73,9 @@ func disorder[T any](c *call, items []T) {
 	random.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
 }
 
+// faultIsEmpty is for answers without pages, which the two kinds empty alike.
+func (c *call) faultIsEmpty() bool { return c.faultKind() == Empty || c.faultKind() == EmptyPage }
+
 func (c *call) faultKind() FaultKind {
 	if c.fault == nil {
 		return ""

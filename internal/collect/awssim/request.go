@@ -120,6 +120,7 @@ type call struct {
 	operation *operation
 	account   *Account
 	index     *index
+	reports   *reports
 	behaviour Behaviour
 	fault     *Fault // the fault that shapes the answer, or nil
 	number    uint64 // of the request, counted over all operations

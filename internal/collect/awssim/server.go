@@ -14,6 +14,7 @@ import (
 // concurrent use, also while requests are served.
 type Server struct {
 	account *Account
+	reports reports
 
 	mu        sync.Mutex
 	index     *index
@@ -159,7 +160,7 @@ func (s *Server) admit(ctx context.Context, q *request, op *operation) (*call, *
 	now := time.Now()
 
 	s.mu.Lock()
-	c := &call{request: q, operation: op, account: s.account, index: s.index, behaviour: s.behaviour, number: s.number}
+	c := &call{request: q, operation: op, account: s.account, index: s.index, reports: &s.reports, behaviour: s.behaviour, number: s.number}
 	count := s.tally.add(at, q.retry, now)
 	delay := time.Duration(0)
 	for i := range s.faults {
