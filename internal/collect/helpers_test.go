@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -16,6 +17,8 @@ import (
 var now = time.Date(2026, 10, 31, 12, 0, 0, 0, time.UTC)
 
 var discard = slog.New(slog.DiscardHandler)
+
+func logger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
 
 const day = 24 * time.Hour
 
