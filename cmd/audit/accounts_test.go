@@ -42,6 +42,13 @@ func hostileAccount() *awssim.Account {
 				S3DataSource: &awssim.S3DataSource{S3DataType: "S3Prefix", S3Uri: "s3://bucket/" + hostile}}}},
 		}
 		account.Jobs = append(account.Jobs, job)
+		account.Events = append(account.Events, awssim.Record{
+			EventTime: at, AWSRegion: job.Region, EventType: "AwsApiCall", EventCategory: "Management", EventSource: "sagemaker.amazonaws.com", EventName: "CreateTrainingJob",
+			UserIdentity:      awssim.UserIdentity{Type: "IAMUser", ARN: "arn:aws:iam::123456789012:user/" + hostile},
+			RequestParameters: map[string]any{"roleArn": job.RoleArn, "trainingJobName": job.TrainingJobName},
+		})
 	}
+	account.Trails = []awssim.Trail{{Name: "trail", MultiRegion: true, KeyPrefix: hostile, Advanced: []awssim.AdvancedEventSelector{{Name: hostile,
+		FieldSelectors: []awssim.FieldSelector{{Field: "eventCategory", Equals: []string{"Data"}}, {Field: "resources.ARN", StartsWith: []string{hostile}}}}}}}
 	return account
 }

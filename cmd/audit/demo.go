@@ -45,7 +45,7 @@ machine: the account has its own date.`,
 const demoNote = `
 That was a sample account. Your own, with the credentials that the AWS CLI uses (it only reads):
   audit run
-README.md has the IAM policy it needs; audit run --help has the rest.
+audit permissions prints the IAM policy it needs; audit run --help has the rest.
 `
 
 func (a *app) demo(ctx context.Context, log *logFlags, path string, f *reportFlags) error {

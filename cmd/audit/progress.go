@@ -35,7 +35,9 @@ var sourceNames = []sourceName{
 	{snapshot.SourceRegions, "regions"},
 	{snapshot.SourceTrainingJobs, "training jobs"},
 	{snapshot.SourceRoles, "roles"},
+	{snapshot.SourceTrails, "trails"},
 	{snapshot.SourceLookup, "events"},
+	{snapshot.SourceLastAccessed, "last accessed"},
 }
 
 func newProgress(stderr io.Writer, now time.Time, window time.Duration) *progress {

@@ -44,7 +44,7 @@ func newRun(a *app) *cobra.Command {
 		Short: "Audit the account of your AWS credentials",
 		Long: `run reads the account that your AWS credentials belong to and prints the audit.
 Credentials, profiles, SSO, AWS_REGION and AWS_ENDPOINT_URL work as in the AWS
-CLI. It only reads; README.md has the IAM policy it needs.`,
+CLI. It only reads; audit permissions prints the IAM policy it needs.`,
 		Example: `  audit run
   audit run --profile prod --region eu-west-1 --role 'ml-*'
   audit run -o table -o json=audit.json --save audit.snapshot.gz --fail-on high`,
