@@ -44,8 +44,8 @@ func (l *roleReader) each(ctx context.Context, named map[string]bool) []snapshot
 	if !l.fewRoles() {
 		var wanted []string
 		wanted, listed = l.listed(ctx)
-		for _, name := range wanted {
-			names[name] = nil
+		for _, arn := range wanted {
+			names[nameOf(arn)] = append(names[nameOf(arn)], arn)
 		}
 	}
 	var (
@@ -142,9 +142,9 @@ func (r *run) ours(arn string) string {
 // nameOf cuts the path off the ARN of a role.
 func nameOf(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
 
-// listed gives the names of the roles that the trust document, all that ListRoles
-// shows of a role's policies, or a glob puts into scope; and of all that there are,
-// nil where they could not be listed to the end.
+// listed gives the ARNs of the roles that the trust document, all that ListRoles
+// shows of a role's policies, or a glob puts into scope; and the names of all that
+// there are, nil where they could not be listed to the end.
 func (l *roleReader) listed(ctx context.Context) (wanted []string, all map[string]bool) {
 	all = make(map[string]bool)
 	err := pages(func(marker *string) (*string, bool, error) {
@@ -159,7 +159,7 @@ func (l *roleReader) listed(ctx context.Context) (wanted []string, all map[strin
 			}
 			all[role.Name] = true
 			if l.wanted(role, nil) {
-				wanted = append(wanted, role.Name)
+				wanted = append(wanted, role.ARN)
 			}
 		}
 		return following(out.IsTruncated, out.Marker)
@@ -194,7 +194,6 @@ func (l *roleReader) role(ctx context.Context, name string) (snapshot.Role, erro
 func (l *roleReader) inline(ctx context.Context, role *snapshot.Role) {
 	operation := "iam:ListRolePolicies"
 	err := pages(func(marker *string) (*string, bool, error) {
-		operation = "iam:ListRolePolicies"
 		out, err := l.api.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: &role.Name, MaxItems: aws.Int32(iamPage), Marker: marker})
 		if err != nil {
 			return nil, false, err
@@ -210,6 +209,7 @@ func (l *roleReader) inline(ctx context.Context, role *snapshot.Role) {
 			}
 			role.Inline = append(role.Inline, snapshot.InlinePolicy{Name: name, Document: document(p.PolicyDocument)})
 		}
+		operation = "iam:ListRolePolicies"
 		return following(out.IsTruncated, out.Marker)
 	})
 	if err != nil {

@@ -121,3 +121,24 @@ func TestTrailGaps(t *testing.T) {
 		})
 	}
 }
+
+// Trails do not wait for the pace of LookupEvents.
+func TestTrailsAreNotPaced(t *testing.T) {
+	onFakeClock(t, withTrails(), func(t *testing.T, server *awssim.Server, o Options) {
+		o.LookupRate = 0.01
+		began := time.Now()
+		collected(t, o)
+		for _, region := range []string{"us-east-1", "eu-west-1"} {
+			for _, operation := range []string{opTrails, opTrailStatus, opSelectors} {
+				for _, at := range server.Times(operation, region) {
+					if after := at.Sub(began); after > time.Second {
+						t.Errorf("%s in %s after %s", operation, region, after)
+					}
+				}
+			}
+		}
+		if n := len(server.Times(opLookup, "us-east-1")); n != 2 || time.Since(began) < time.Minute {
+			t.Errorf("%d requests of LookupEvents in %s", n, time.Since(began))
+		}
+	})
+}
