@@ -168,6 +168,11 @@ func (c *clients) cloudtrail(region string) *cloudtrail.Client {
 	})
 }
 
+// trails makes a client for what has a quota apart from LookupEvents.
+func (c *clients) trails(region string) *cloudtrail.Client {
+	return cloudtrail.NewFromConfig(c.cfg, func(o *cloudtrail.Options) { o.Region, o.Retryer = region, c.retryer() })
+}
+
 // plainBody hides the WriteTo of the SDK's request bodies. The SDK closes a body as
 // soon as it has the answer, and its WriteTo then reports io.EOF as an error; when
 // the answer comes within microseconds, net/http is still looking for the body's

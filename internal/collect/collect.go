@@ -134,14 +134,23 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, error) {
 const atOnce = 8
 
 // collect reads jobs, roles and the CreateTrainingJob events side by side. These
-// three close the set of roles; only then can usage be read.
+// three close the set of roles; only then can usage be read, and what IAM itself
+// tells of it. The trails have time until the end.
 func (r *run) collect(ctx context.Context) {
 	var (
-		jobs  = make([][]snapshot.Job, len(r.read))
-		usage = make([]*usage, len(r.read))
-		sweep *roleSet
-		group errgroup.Group
+		jobs   = make([][]snapshot.Job, len(r.read))
+		usage  = make([]*usage, len(r.read))
+		sweep  *roleSet
+		group  errgroup.Group
+		beside errgroup.Group
 	)
+	defer beside.Wait()
+	if r.Usage == UsageLookup {
+		beside.Go(func() error {
+			r.trails = r.readTrails(ctx)
+			return nil
+		})
+	}
 	group.SetLimit(atOnce + 1)
 	group.Go(func() error {
 		if !r.fewRoles() {
@@ -166,25 +175,33 @@ func (r *run) collect(ctx context.Context) {
 
 	named := r.named(jobs, usage)
 	r.kept = r.roles(ctx, sweep, named)
+	if r.Usage == UsageLookup {
+		for i, u := range usage {
+			u.expect(jobs[i])
+		}
+	}
 	r.allJobs = join(jobs)
 
-	scope := named
-	for _, role := range r.kept.roles {
-		scope[role.ARN] = true
+	if r.Usage != UsageLookup {
+		return
 	}
-	if r.Usage == UsageLookup {
-		var group errgroup.Group
-		group.SetLimit(atOnce)
-		for _, u := range usage {
-			group.Go(func() error {
-				u.all(ctx, scope)
-				return nil
-			})
-		}
-		group.Wait()
-		for _, u := range usage {
-			r.used = append(r.used, u.groups(scope)...)
-		}
+	beside.Go(func() error {
+		r.accessed = r.lastAccessed(ctx, r.kept.roles)
+		return nil
+	})
+	scope := r.scope(named)
+	group = errgroup.Group{}
+	group.SetLimit(atOnce)
+	for _, u := range usage {
+		group.Go(func() error {
+			u.all(ctx, scope)
+			return nil
+		})
+	}
+	group.Wait()
+	for _, u := range usage {
+		u.settle()
+		r.used = append(r.used, u.groups(scope)...)
 	}
 }
 
@@ -238,7 +255,7 @@ func (r *run) snapshot() *snapshot.Snapshot {
 		Asked:   snapshot.Asked{Roles: slices.Clone(r.Roles), Usage: r.Usage},
 		Window:  r.window, JobsWindow: r.jobsWindow,
 		Calls: r.calls, Coverage: r.coverage, Gaps: r.gaps,
-		Policies: r.kept.policies, Roles: r.kept.roles, Usage: r.used, Jobs: r.allJobs,
+		Policies: r.kept.policies, Roles: r.kept.roles, Trails: r.trails, Accessed: r.accessed, Usage: r.used, Jobs: r.allJobs,
 	}
 	if s.Account.ID == "" {
 		s.Account = accountOf(s)

@@ -110,10 +110,11 @@ func TestSmallAccount(t *testing.T) {
 	if s.Jobs[0].Described || s.Calls["sagemaker:DescribeTrainingJob"] != 1 {
 		t.Errorf("described: oldest %v, %d calls", s.Jobs[0].Described, s.Calls["sagemaker:DescribeTrainingJob"])
 	}
-	if n := len(s.Usage); n != 3 {
-		t.Errorf("%d groups of calls, want one for each repository", n)
+	if n := len(s.Usage); n != 3+1 {
+		t.Errorf("%d groups of calls, want one for each repository and that of a job", n)
 	}
-	for _, source := range []string{snapshot.SourceRegions, snapshot.SourceTrainingJobs, snapshot.SourceRoles, snapshot.SourceLookup} {
+	for _, source := range []string{snapshot.SourceRegions, snapshot.SourceTrainingJobs, snapshot.SourceRoles, snapshot.SourceLookup,
+		snapshot.SourceTrails, snapshot.SourceLastAccessed} {
 		if !slices.ContainsFunc(told, func(st Status) bool { return st.Source == source && st.Done && st.Items > 0 }) {
 			t.Errorf("no progress told of %s", source)
 		}
@@ -168,19 +169,24 @@ func TestThousandRoles(t *testing.T) {
 		policy := fmt.Sprintf("arn:aws:iam::123456789012:policy/p%03d", i%300)
 		a.Roles = append(a.Roles, awssim.Role{Name: name, CreateDate: now.Add(-day), Trust: trustsSageMaker, Attached: []string{policy}})
 		if i < 300 {
-			a.Policies = append(a.Policies, awssim.ManagedPolicy{ARN: policy, CreateDate: now.Add(-day), UpdateDate: now.Add(-day), Versions: []awssim.PolicyVersion{{ID: "v1", Document: "{}"}}})
+			a.Policies = append(a.Policies, awssim.ManagedPolicy{ARN: policy, CreateDate: now.Add(-day), UpdateDate: now.Add(-day),
+				Versions: []awssim.PolicyVersion{{ID: "v1", Document: `{"Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}}`}}})
 		}
 	}
 	server, o := serve(t, a)
 	s := collected(t, o)
 	sameCalls(t, server, s)
-	if n := calls(s, "iam:"); n > 50 {
-		t.Errorf("%d IAM calls for 1,000 roles, want at most 50", n)
+	accessed := s.Calls[opGenerate] + s.Calls[opAccessed]
+	if n := calls(s, "iam:") - accessed; n != 4 {
+		t.Errorf("%d IAM calls for 1,000 roles, want 4", n)
+	}
+	if n := len(s.Roles); accessed != 2*n || len(s.Accessed) != n {
+		t.Errorf("%d calls for the last accessed details of %d roles, %d told", accessed, n, len(s.Accessed))
 	}
 	if len(s.Roles) != 1002 || len(s.Policies) != 303 {
 		t.Errorf("%d roles, %d policies", len(s.Roles), len(s.Policies))
 	}
-	t.Logf("%d IAM calls", calls(s, "iam:"))
+	t.Logf("%d IAM calls, %d of them for last accessed details", calls(s, "iam:"), accessed)
 }
 
 func TestTenThousandJobs(t *testing.T) {
@@ -348,7 +354,7 @@ func TestGaps(t *testing.T) {
 		{"sweep and list of roles refused", []string{"iam:GetAccountAuthorizationDetails refuse", "iam:ListRoles refuse"}, "",
 			[]string{"iam:GetAccountAuthorizationDetails detail refused", "iam:ListRoles roles refused"}},
 		{"all of IAM refused", []string{"iam:* refuse"}, "",
-			[]string{"iam:GetAccountAuthorizationDetails detail refused", "iam:GetRole trainer roles refused", "iam:ListRoles roles refused"}},
+			[]string{"iam:GetAccountAuthorizationDetails detail refused", "iam:GetRole arn:aws:iam::123456789012:role/service-role/trainer roles refused", "iam:ListRoles roles refused"}},
 		{"all of IAM throttled", []string{"iam:* throttle"}, "",
 			[]string{"iam:GetAccountAuthorizationDetails detail throttled", "iam:GetRole 1 roles from trainer roles throttled", "iam:ListRoles roles throttled"}},
 		{"sweep cut", []string{"iam:GetAccountAuthorizationDetails cut"}, "", []string{"iam:GetAccountAuthorizationDetails detail cut"}},

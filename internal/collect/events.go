@@ -32,6 +32,11 @@ type usage struct {
 	api    *cloudtrail.Client
 	region string
 
+	// readings are those made so far, the one of CreateTrainingJob events first;
+	// expected counts the jobs that must have left such an event.
+	readings []*reading
+	expected int
+
 	passed map[string]bool   // role ARNs that CreateTrainingJob was given
 	events map[string]*event // by Record.ID
 	keys   map[snapshot.UseKey]*snapshot.UseKey
@@ -68,18 +73,54 @@ func (u *usage) creations(ctx context.Context) {
 	})
 }
 
-// all reads every event and keeps those of the roles in scope.
-func (u *usage) all(ctx context.Context, scope map[string]bool) {
-	if len(scope) == 0 {
+// all reads every event and keeps those that concern the roles in scope.
+func (u *usage) all(ctx context.Context, scope *scope) {
+	if len(scope.roles) == 0 {
 		u.tell(Status{Source: snapshot.SourceLookup, Region: u.region, Done: true, Note: "no role to look for"})
 		return
 	}
-	u.read(ctx, snapshot.ScopeAll, nil, func(k *snapshot.UseKey) bool { return concerns(k, scope) })
+	u.read(ctx, snapshot.ScopeAll, nil, scope.concerns)
 }
 
-// concerns reports whether a call was made by a role in scope, or is about one.
-func concerns(k *snapshot.UseKey, scope map[string]bool) bool {
-	return scope[k.Role.ARN] || scope[k.Params.PassedRole()]
+// scope is what the usage of a run is about.
+type scope struct {
+	roles    map[string]bool // ARNs
+	names    map[string]bool // of those of this account
+	policies map[string]bool // ARNs of the managed policies that they have, boundaries included
+}
+
+func (r *run) scope(named map[string]bool) *scope {
+	s := &scope{roles: named, names: make(map[string]bool), policies: make(map[string]bool)}
+	for i := range r.kept.roles {
+		role := &r.kept.roles[i]
+		s.roles[role.ARN] = true
+		for _, p := range role.Attached {
+			s.policies[p.ARN] = true
+		}
+		if role.Boundary != "" {
+			s.policies[role.Boundary] = true
+		}
+	}
+	for arn := range s.roles {
+		if name := r.ours(arn); name != "" {
+			s.names[name] = true
+		}
+	}
+	return s
+}
+
+// concerns reports whether a call was made by a role in scope, or is about one; or
+// whether it changed what such a role is granted, or what the account records.
+func (s *scope) concerns(k *snapshot.UseKey) bool {
+	switch {
+	case s.roles[k.Role.ARN], s.roles[k.Params.PassedRole()], k.ChangesTrail():
+		return true
+	case !k.ChangesGrant():
+		return false
+	case k.Params.RoleName != "":
+		return s.names[k.Params.RoleName]
+	}
+	return s.policies[k.Params.PolicyARN]
 }
 
 // reading is one reading of the history, newest event first.
@@ -91,8 +132,12 @@ type reading struct {
 
 	oldest   time.Time // of the events seen
 	items    int
+	created  int // CreateTrainingJob events among them
 	bad      int // events that could not be understood
 	firstBad error
+
+	ended    bool // came to the end of the window
+	coverage snapshot.Coverage
 }
 
 // read pages the window to its end. A list that breaks off is begun anew at the
@@ -100,6 +145,7 @@ type reading struct {
 // events that come twice are kept once.
 func (u *usage) read(ctx context.Context, scope string, filter []types.LookupAttribute, keep func(*snapshot.UseKey) bool) {
 	l := &reading{usage: u, scope: scope, filter: filter, keep: keep}
+	u.readings = append(u.readings, l)
 	until, err := u.window.To, error(nil)
 	for {
 		err = pages(func(token *string) (*string, bool, error) { return l.page(ctx, until, token) })
@@ -141,6 +187,9 @@ func (l *reading) page(ctx context.Context, until time.Time, token *string) (*st
 
 func (l *reading) event(e *types.Event) {
 	l.items++
+	if aws.ToString(e.EventName) == createTrainingJob {
+		l.created++
+	}
 	when := at(e.EventTime)
 	if !when.IsZero() && (l.oldest.IsZero() || when.Before(l.oldest)) {
 		l.oldest = when
@@ -193,6 +242,7 @@ func (l *reading) finish(err error) {
 			c.Covered = snapshot.Window{From: from, To: l.window.To}
 		}
 	}
+	l.ended, l.coverage = err == nil, c
 	if errors.Is(err, context.Canceled) {
 		return
 	}
@@ -203,15 +253,48 @@ func (l *reading) finish(err error) {
 		l.missing(snapshot.Gap{Source: opLookup, Region: l.region, Scope: l.scope, Impact: snapshot.ImpactUsage, Reason: snapshot.ReasonBroken,
 			Detail: fmt.Sprintf("%d events could not be understood, among them %s", l.bad, detail(l.firstBad))})
 	}
-	l.cover(c)
 	l.tell(Status{Source: snapshot.SourceLookup, Region: l.region, Items: l.items, Covered: c.Covered.From, Done: true, Note: l.scope})
 }
 
+// expect counts the jobs that somebody created well within the window: what tuning,
+// AutoML and labeling create by themselves may be recorded in other ways.
+func (u *usage) expect(jobs []snapshot.Job) {
+	for i := range jobs {
+		j := &jobs[i]
+		if j.TuningJobARN == "" && j.AutoMLJobARN == "" && j.LabelingJobARN == "" &&
+			u.window.Contains(j.CreatedAt) && u.window.Contains(j.CreatedAt.Add(-deliveryDelay)) {
+			u.expected++
+		}
+	}
+}
+
+// settle records what the readings of the region have covered. A job that was
+// created has its CreateTrainingJob event (AWS: sagemaker logging-using-cloudtrail),
+// so a history that lacks all of them is not the region's, whatever its end says.
+func (u *usage) settle() {
+	for _, l := range u.readings {
+		if l.ended && l.created == 0 {
+			switch {
+			case u.expected > 0:
+				l.short(fmt.Sprintf("it holds no CreateTrainingJob event, and %d training jobs were created within the window", u.expected))
+			case u.readings[0].created > 0:
+				l.short(fmt.Sprintf("it holds no CreateTrainingJob event, and asked for these alone it gave %d", u.readings[0].created))
+			}
+		}
+		u.cover(l.coverage)
+	}
+}
+
+func (l *reading) short(detail string) {
+	l.coverage.Complete, l.coverage.Covered = false, snapshot.Window{}
+	l.missing(snapshot.Gap{Source: opLookup, Region: l.region, Scope: l.scope, Impact: snapshot.ImpactUsage, Reason: snapshot.ReasonShort, Detail: detail})
+}
+
 // groups counts the calls that are alike, of the roles in scope.
-func (u *usage) groups(scope map[string]bool) []snapshot.Usage {
+func (u *usage) groups(scope *scope) []snapshot.Usage {
 	groups := make(map[*snapshot.UseKey]*snapshot.Usage)
 	for _, e := range u.events {
-		if !concerns(e.key, scope) {
+		if !scope.concerns(e.key) {
 			continue
 		}
 		g := groups[e.key]

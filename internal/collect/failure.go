@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ func reason(err error) string {
 		answer  *smithyhttp.ResponseError
 		network net.Error
 		bad     broken
+		failed  *reportFailed
 	)
 	status := 0
 	if errors.As(err, &answer) {
@@ -42,6 +44,12 @@ func reason(err error) string {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return snapshot.ReasonTimeout
+	case errors.Is(err, errUnfinished):
+		return snapshot.ReasonTimeout
+	case errors.Is(err, errEmptyReport):
+		return snapshot.ReasonShort
+	case errors.As(err, &failed):
+		return cmp.Or(codeReason(failed.code), snapshot.ReasonUnavailable)
 	case errors.Is(err, errRepeatedToken), errors.As(err, &bad):
 		return snapshot.ReasonBroken
 	case throttled(err):
@@ -71,16 +79,14 @@ func reason(err error) string {
 // Source: AWS API references, "Common Errors"; IAM API_GetRole (NoSuchEntity).
 func codeReason(code string) string {
 	switch {
-	case strings.HasPrefix(code, "AccessDenied"), strings.HasPrefix(code, "ExpiredToken"), strings.HasPrefix(code, "NotAuthorized"),
-		strings.HasSuffix(code, "UnauthorizedOperation"), strings.HasPrefix(code, "AuthFailure"):
+	case strings.HasPrefix(code, "AccessDenied"), strings.HasPrefix(code, "NotAuthorized"), strings.HasSuffix(code, "UnauthorizedOperation"),
+		strangeCode(code):
 		return snapshot.ReasonRefused
 	}
 	switch code {
-	case "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException",
-		"IncompleteSignature", "IncompleteSignatureException", "MissingAuthenticationToken", "MissingAuthenticationTokenException",
-		"OptInRequired", "RequestExpired", "UnauthorizedAccess", "AuthorizationError":
+	case "UnauthorizedAccess", "AuthorizationError":
 		return snapshot.ReasonRefused
-	case "NoSuchEntity", "NoSuchEntityException", "ResourceNotFound", "ResourceNotFoundException":
+	case "NoSuchEntity", "NoSuchEntityException", "ResourceNotFound", "ResourceNotFoundException", "TrailNotFoundException":
 		return snapshot.ReasonMissing
 	case "InvalidNextTokenException", "InvalidNextToken", "InvalidMarker":
 		return snapshot.ReasonBroken
@@ -88,6 +94,23 @@ func codeReason(code string) string {
 		return snapshot.ReasonUnsupported
 	}
 	return ""
+}
+
+// strange reports whether AWS did not accept the credentials themselves: no
+// permission would change that.
+func strange(err error) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && strangeCode(api.ErrorCode())
+}
+
+func strangeCode(code string) bool {
+	switch code {
+	case "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException",
+		"IncompleteSignature", "IncompleteSignatureException", "MissingAuthenticationToken", "MissingAuthenticationTokenException",
+		"OptInRequired", "RequestExpired":
+		return true
+	}
+	return strings.HasPrefix(code, "ExpiredToken") || strings.HasPrefix(code, "AuthFailure")
 }
 
 // hopeless reports whether more calls of the kind would fail in the same way:

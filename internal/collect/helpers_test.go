@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,10 @@ import (
 )
 
 var now = time.Date(2026, 10, 31, 12, 0, 0, 0, time.UTC)
+
+var discard = slog.New(slog.DiscardHandler)
+
+func logger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
 
 const day = 24 * time.Hour
 
@@ -61,8 +67,9 @@ func written(t testing.TB, s *snapshot.Snapshot) string {
 }
 
 // small is a small account: two regions, a role with all kinds of policies, an
-// idle role, one that does not trust SageMaker, jobs jobs an hour apart and as many
-// events ten minutes apart in us-east-1.
+// idle role, one that does not trust SageMaker, a trail of all regions, jobs jobs an
+// hour apart and as many events ten minutes apart in us-east-1, and behind these the
+// CreateTrainingJob event of one.
 func small(jobs int) *awssim.Account {
 	a := &awssim.Account{
 		ID: "123456789012", Now: now,
@@ -84,6 +91,7 @@ func small(jobs int) *awssim.Account {
 				Versions: []awssim.PolicyVersion{{ID: "v1", Document: `{"c":1}`}, {ID: "v2", Document: `{"c":2}`, Default: true}, {ID: "v3", Document: `{"c":3}`}}},
 		},
 	}
+	a.Trails = []awssim.Trail{{Name: "all", MultiRegion: true}}
 	trainer := &a.Roles[0]
 	for i := range jobs {
 		a.Jobs = append(a.Jobs, job(a, trainer, fmt.Sprintf("job-%05d", i), now.Add(-time.Duration(i+1)*time.Hour)))
@@ -94,7 +102,20 @@ func small(jobs int) *awssim.Account {
 			RequestParameters: map[string]any{"repositoryName": fmt.Sprintf("repo-%d", i%3), "secret": "SECRET-MUST-NOT-LEAK"},
 		})
 	}
+	if jobs > 0 {
+		a.Events = append(a.Events, creation(a, trainer, fmt.Sprintf("job-%05d", jobs-1), now.Add(-min(time.Duration(jobs)*time.Hour, 89*day))))
+	}
 	return a
+}
+
+// creation is the event that a person leaves who creates a job.
+func creation(a *awssim.Account, role *awssim.Role, job string, at time.Time) awssim.Record {
+	return awssim.Record{
+		EventID: "creation-of-" + job, EventTime: at, AWSRegion: "us-east-1", EventType: "AwsApiCall", EventCategory: "Management",
+		EventSource: "sagemaker.amazonaws.com", EventName: "CreateTrainingJob",
+		UserIdentity:      awssim.UserIdentity{Type: "IAMUser", PrincipalID: "AIDA", ARN: "arn:aws:iam::123456789012:user/engineer", UserName: "engineer"},
+		RequestParameters: map[string]any{"trainingJobName": job, "roleArn": a.RoleARN(role)},
+	}
 }
 
 // job is a completed training job in us-east-1.

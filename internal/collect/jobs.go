@@ -116,6 +116,9 @@ func (j *jobReader) describe(ctx context.Context, listed []types.TrainingJobSumm
 	)
 	each(ctx, len(listed), func(i int) error {
 		d, err := j.api.DescribeTrainingJob(ctx, &sagemaker.DescribeTrainingJobInput{TrainingJobName: listed[i].TrainingJobName})
+		if err == nil && aws.ToString(d.TrainingJobArn) == "" {
+			err = broken("an answer without a training job")
+		}
 		if err != nil {
 			failures[i] = err
 			return err
@@ -247,6 +250,9 @@ func (j *jobReader) describeShapes(ctx context.Context) (described, describable 
 	each(ctx, len(open), func(n int) error {
 		k := &j.jobs[open[n]]
 		d, err := j.api.DescribeTrainingJob(ctx, &sagemaker.DescribeTrainingJobInput{TrainingJobName: aws.String(k.Name)})
+		if err == nil && aws.ToString(d.TrainingJobArn) == "" {
+			err = broken("an answer without a training job")
+		}
 		if err != nil {
 			failures[n] = err
 			return err

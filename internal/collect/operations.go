@@ -16,6 +16,9 @@ type Operation struct {
 	Why string
 	// Source is the AWS page that the actions come from.
 	Source string
+
+	// needed tells the runs that miss something without it; nil: every run.
+	needed func(*Options) bool
 }
 
 // ID is the operation as snapshots and gaps name it: "iam:GetRole".
@@ -30,24 +33,41 @@ const (
 	pageCloudTrail = "list_awscloudtrail"
 )
 
-func operation(service, name, source, why string) Operation {
-	return Operation{Service: service, Name: name, Actions: []string{service + ":" + name}, Why: why, Source: source}
+func operation(service, name, source, why string, needed func(*Options) bool) Operation {
+	return Operation{Service: service, Name: name, Actions: []string{service + ":" + name}, Why: why, Source: source, needed: needed}
 }
 
+// The runs that need an operation.
+var (
+	withUsage = func(o *Options) bool { return o.Usage == UsageLookup }
+	sweeping  = func(o *Options) bool { return !o.fewRoles() }
+	byName    = func(o *Options) bool { return o.fewRoles() }
+	// asFallback: only where another operation was refused or fell short, which is a
+	// gap by itself.
+	asFallback = func(*Options) bool { return false }
+)
+
 var operations = []Operation{
-	operation("account", "ListRegions", pageAccount, "the enabled regions, each of which may have jobs"),
-	operation("cloudtrail", "LookupEvents", pageCloudTrail, "what the roles did, from Event history"),
-	operation("iam", "GetAccountAuthorizationDetails", pageIAM, "all roles and their policies in one sweep"),
-	operation("iam", "GetPolicy", pageIAM, "a managed policy that the sweep does not show"),
-	operation("iam", "GetPolicyVersion", pageIAM, "the document of such a policy"),
-	operation("iam", "GetRole", pageIAM, "one role, where few are asked for or the sweep is refused"),
-	operation("iam", "GetRolePolicy", pageIAM, "an inline policy of such a role"),
-	operation("iam", "ListAttachedRolePolicies", pageIAM, "the managed policies of such a role"),
-	operation("iam", "ListRolePolicies", pageIAM, "the inline policies of such a role"),
-	operation("iam", "ListRoles", pageIAM, "the roles that trust SageMaker, where the sweep is refused"),
-	operation("sagemaker", "DescribeTrainingJob", pageSageMaker, "what Search does not show of a training job"),
-	operation("sagemaker", "ListTrainingJobs", pageSageMaker, "a check on Search, and what to read without it"),
-	operation("sagemaker", "Search", pageSageMaker, "the training jobs with their roles, 100 a call"),
+	operation("account", "ListRegions", pageAccount, "the enabled regions, each of which may have jobs", nil),
+	operation("cloudtrail", "DescribeTrails", pageCloudTrail, "the trails, which say what is recorded beyond Event history", withUsage),
+	operation("cloudtrail", "GetEventSelectors", pageCloudTrail, "which events a trail records", withUsage),
+	operation("cloudtrail", "GetTrailStatus", pageCloudTrail, "whether a trail is recording", withUsage),
+	operation("cloudtrail", "LookupEvents", pageCloudTrail, "what the roles did, from Event history", withUsage),
+	operation("iam", "GenerateServiceLastAccessedDetails", pageIAM, "the report of when a role last reached each service", withUsage),
+	operation("iam", "GetAccountAuthorizationDetails", pageIAM, "all roles and their policies in one sweep", sweeping),
+	operation("iam", "GetPolicy", pageIAM, "a managed policy that the sweep does not show", nil),
+	operation("iam", "GetPolicyVersion", pageIAM, "the document of such a policy", nil),
+	operation("iam", "GetRole", pageIAM, "one role: asked for by name, or named by a job and not in the sweep", nil),
+	operation("iam", "GetRolePolicy", pageIAM, "an inline policy of such a role", byName),
+	operation("iam", "GetServiceLastAccessedDetails", pageIAM, "that report itself, once IAM has made it", withUsage),
+	operation("iam", "ListAttachedRolePolicies", pageIAM, "the managed policies of such a role", byName),
+	operation("iam", "ListRolePolicies", pageIAM, "the inline policies of such a role", byName),
+	operation("iam", "ListRoles", pageIAM, "the roles that trust SageMaker, where the sweep is refused", asFallback),
+	// Also with MaxDescribe below 0: a job so new that Search lacks it is known in no
+	// other way.
+	operation("sagemaker", "DescribeTrainingJob", pageSageMaker, "what Search does not show of a training job, or a job it does not show", nil),
+	operation("sagemaker", "ListTrainingJobs", pageSageMaker, "a check on Search, and what to read without it", nil),
+	operation("sagemaker", "Search", pageSageMaker, "the training jobs with their roles, 100 a call", nil),
 	// "No permissions are required to perform this operation" (AWS: API_GetCallerIdentity).
 	{Service: "sts", Name: "GetCallerIdentity", Why: "the account and who reads it", Source: pageSTS},
 }
@@ -65,6 +85,24 @@ var allowed = func() map[string]bool {
 // role to assume, instance metadata) is not among them: that needs no permission
 // in the account that is read.
 func Operations() []Operation { return slices.Clone(operations) }
+
+// Permissions returns the operations, by service and name, that a run with these
+// options needs to leave no gap. It looks at Roles and Usage alone: a run that is
+// told its regions lists the enabled ones all the same, to know what it leaves out.
+// What a run falls back to where one of these is refused is not among them.
+func Permissions(o Options) []Operation {
+	return slices.DeleteFunc(Operations(), func(op Operation) bool { return op.needed != nil && !op.needed(&o) })
+}
+
+// permissionFor names the IAM actions that an operation needs, comma separated.
+func permissionFor(id string) string {
+	for _, o := range operations {
+		if o.ID() == id {
+			return strings.Join(o.Actions, ", ")
+		}
+	}
+	return ""
+}
 
 // operationID names an operation of the SDK as [Operation.ID] does: the SDK's own
 // service ids are "IAM", "SageMaker", "CloudTrail" ...

@@ -29,3 +29,12 @@ func pages(next func(token *string) (following *string, enough bool, err error))
 		token = following
 	}
 }
+
+// following gives pages what an answer of IAM's says about the page after it. One
+// that is truncated and names none would end the list too early.
+func following(truncated bool, marker *string) (*string, bool, error) {
+	if truncated && aws.ToString(marker) == "" {
+		return nil, false, broken("a truncated answer without a marker")
+	}
+	return marker, !truncated, nil
+}

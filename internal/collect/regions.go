@@ -56,6 +56,11 @@ func (r *run) identity(ctx context.Context) error {
 			r.account.Partition = p[1]
 			r.home = homes[p[1]]
 		}
+		if r.account.ID == "" {
+			r.account = snapshot.Account{} // the ARNs that follow tell it
+			r.failed(operation, "", "", snapshot.ImpactDetail, broken("an answer without an account"))
+			return nil
+		}
 		r.cover(snapshot.Coverage{Source: snapshot.SourceIdentity, Scope: snapshot.ScopeAll, Items: 1, Complete: true})
 		return nil
 	case ctx.Err() != nil:

@@ -29,8 +29,8 @@ type roleSet struct {
 }
 
 // fewRoles reports whether the roles that were asked for are few and known by name.
-func (r *run) fewRoles() bool {
-	return len(r.Roles) > 0 && len(r.Roles) <= fewest && !slices.ContainsFunc(r.Roles, snapshot.IsGlob)
+func (o *Options) fewRoles() bool {
+	return len(o.Roles) > 0 && len(o.Roles) <= fewest && !slices.ContainsFunc(o.Roles, snapshot.IsGlob)
 }
 
 // sweep reads all roles and policies of the account. It returns nil where it was
@@ -55,10 +55,7 @@ func (r *run) sweep(ctx context.Context) *roleSet {
 			}
 		}
 		r.tell(Status{Source: snapshot.SourceRoles, Items: len(set.roles)})
-		if !out.IsTruncated {
-			return nil, true, nil
-		}
-		return out.Marker, false, nil
+		return following(out.IsTruncated, out.Marker)
 	})
 	if err != nil {
 		r.failed(opSweep, "", "", r.sweepImpact(ctx), err)
@@ -166,6 +163,7 @@ func (r *run) roles(ctx context.Context, sweep *roleSet, named map[string]bool) 
 				found = append(found, role)
 			}
 		}
+		found = append(found, reader.confirm(ctx, sweep, named)...)
 	} else {
 		found = reader.each(ctx, named)
 	}

@@ -24,9 +24,11 @@ type run struct {
 	read, enabled []string
 
 	// The evidence, in any order.
-	kept    *roleSet
-	allJobs []snapshot.Job
-	used    []snapshot.Usage
+	kept     *roleSet
+	allJobs  []snapshot.Job
+	used     []snapshot.Usage
+	trails   []snapshot.Trail
+	accessed []snapshot.Accessed
 
 	mu       sync.Mutex // guards all below
 	calls    map[string]int
@@ -61,8 +63,12 @@ func (r *run) cover(c snapshot.Coverage) {
 // missing records a gap as it is. A cancelled run keeps nothing: its errors are
 // echoes of the cancellation.
 func (r *run) missing(g snapshot.Gap) {
-	r.Log.Warn("not read", slog.String("source", g.Source), slog.String("region", g.Region), slog.String("scope", g.Scope),
-		slog.String("impact", string(g.Impact)), slog.String("reason", g.Reason), slog.String("detail", g.Detail))
+	about := []any{slog.String("source", g.Source), slog.String("region", g.Region), slog.String("scope", g.Scope),
+		slog.String("impact", string(g.Impact)), slog.String("reason", g.Reason)}
+	if g.Permission != "" {
+		about = append(about, slog.String("permission", g.Permission))
+	}
+	r.Log.Warn("not read", append(about, slog.String("detail", g.Detail))...)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.gaps = append(r.gaps, g)
@@ -73,9 +79,11 @@ func (r *run) failed(operation, region, scope string, impact snapshot.Impact, er
 	if errors.Is(err, context.Canceled) {
 		return
 	}
-	r.missing(snapshot.Gap{
-		Source: operation, Region: region, Scope: scope, Impact: impact, Reason: reason(err), Detail: detail(err),
-	})
+	g := snapshot.Gap{Source: operation, Region: region, Scope: scope, Impact: impact, Reason: reason(err), Detail: detail(err)}
+	if g.Reason == snapshot.ReasonRefused && !strange(err) {
+		g.Permission = permissionFor(operation)
+	}
+	r.missing(g)
 }
 
 func (r *run) tell(s Status) {

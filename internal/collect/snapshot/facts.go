@@ -158,6 +158,35 @@ func (p Params) PassedRole() string {
 	return cmp.Or(p.RoleARN, p.ExecutionRoleARN, p.TuningRoleARN, p.Role)
 }
 
+// ChangesTrail reports whether the call was to change what CloudTrail's trails
+// record, whether or not it did.
+// Source: CloudTrail API reference; cloudtrail-event-reference-record-contents.
+func (k UseKey) ChangesTrail() bool {
+	if k.EventSource != "cloudtrail.amazonaws.com" {
+		return false
+	}
+	switch k.EventName {
+	case "CreateTrail", "UpdateTrail", "DeleteTrail", "StartLogging", "StopLogging", "PutEventSelectors":
+		return true
+	}
+	return false
+}
+
+// ChangesGrant reports whether the call was to change a role (Params.RoleName), its
+// policies included, or the versions of a managed policy (Params.PolicyARN), whether
+// or not it did.
+// Source: IAM API reference; IAM User Guide, cloudtrail-integration.
+func (k UseKey) ChangesGrant() bool {
+	if k.EventSource != "iam.amazonaws.com" || k.ReadOnly {
+		return false
+	}
+	switch k.EventName {
+	case "CreatePolicyVersion", "SetDefaultPolicyVersion", "DeletePolicyVersion", "DeletePolicy":
+		return k.Params.PolicyARN != ""
+	}
+	return k.Params.RoleName != ""
+}
+
 // Compare orders keys by role, then by what was called, then by the rest.
 func (k UseKey) Compare(l UseKey) int {
 	return cmp.Or(

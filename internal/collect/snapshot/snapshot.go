@@ -147,6 +147,10 @@ type Gap struct {
 	Impact Impact `json:"impact"`
 	// Reason is one of the Reason constants.
 	Reason string `json:"reason"`
+	// Permission is what the caller lacks where AWS denied the call: the IAM actions
+	// that the operation needs, comma separated. Empty where the credentials
+	// themselves were not accepted.
+	Permission string `json:"permission,omitempty"`
 	// Detail is the error in words, free of credentials and request ids.
 	Detail string `json:"detail,omitempty"`
 }
