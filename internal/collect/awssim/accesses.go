@@ -164,18 +164,17 @@ func grant(granted map[string]bool, document string) {
 		if s.Effect != "Allow" {
 			continue
 		}
-		patterns := s.Action
-		if len(s.NotAction) > 0 {
-			patterns = append(patterns, "*")
-		}
-		for _, pattern := range patterns {
+		for _, pattern := range s.Action {
 			service, _, _ := strings.Cut(strings.ToLower(pattern), ":")
-			if !strings.ContainsAny(service, "*?") {
-				granted[service] = true
-				continue
-			}
 			for _, name := range allServices {
 				if ok, _ := path.Match(service, name); ok {
+					granted[name] = true
+				}
+			}
+		}
+		if len(s.NotAction) > 0 {
+			for _, name := range allServices {
+				if !slices.Contains(s.NotAction, name+":*") {
 					granted[name] = true
 				}
 			}

@@ -264,7 +264,7 @@ func TestPeopleAreGreeted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"account 123456789012", "150 training jobs", "AWS_ENDPOINT_URL=" + url, "  cloudtrail:LookupEvents\n"} {
+	for _, want := range []string{"account 123456789012", "190 training jobs", "AWS_ENDPOINT_URL=" + url, "  cloudtrail:LookupEvents\n"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%q is not in the greeting:\n%s", want, text)
 		}

@@ -122,8 +122,8 @@ func (s *Server) Violations() []Violation {
 	return slices.Clone(s.tally.violations)
 }
 
-// Reset forgets counts, times, violations, how often faults have matched and the state of rate limits. Faults and
-// behaviour stay.
+// Reset forgets counts, times, violations, how often faults have matched and the state of rate limits. Faults,
+// behaviour and last accessed reports stay.
 func (s *Server) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

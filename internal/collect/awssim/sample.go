@@ -30,6 +30,7 @@ func Sample() *Account {
 			Caller:    Caller{ARN: "arn:aws:sts::" + sampleID + ":assumed-role/SecurityAudit/auditor", UserID: "AROAEXAMPLEAUDITOR0001:auditor"},
 			Regions:   sampleRegions(),
 			Policies:  sampleManagedPolicies(),
+			Trails:    sampleTrails(),
 		},
 		roles: make(map[string]*Role),
 	}
@@ -41,6 +42,7 @@ func Sample() *Account {
 	s.addIdentityChanges()
 	s.addRefusedSubmissions()
 	s.addNoise()
+	s.addCases()
 	s.addDuplicates()
 	s.setLastUsed()
 	return s.account

@@ -88,6 +88,7 @@ func (s *sample) addJobEvents(f *family, j *TrainingJob) {
 	role := s.roles[f.role]
 	began := j.CreationTime.Add(20 * time.Second)
 	who := s.account.Session(role, "SageMaker", began)
+	who.OnBehalfOf = f.user
 	s.addAssumeRole(role, who, began, j.Region)
 	s.addPull(who, began.Add(70*time.Second), j)
 	if strings.Contains(j.FailureReason, "Cannot pull") {
@@ -261,19 +262,9 @@ func (s *sample) addData(f *family, who UserIdentity, at time.Time, j *TrainingJ
 		return r
 	}
 	seal := func(at time.Time, name, uri string) {
-		if f.key == "" {
-			return
+		if f.key != "" {
+			s.add(keyUse(who, at, j.Region, name, f.key, uri))
 		}
-		parameters := map[string]any{"encryptionContext": map[string]any{"aws:s3:arn": objectARN(uri)}}
-		if name == "GenerateDataKey" {
-			parameters["keyId"], parameters["keySpec"] = f.key, "AES_256"
-		} else {
-			parameters["encryptionAlgorithm"] = "SYMMETRIC_DEFAULT"
-		}
-		r := viaService(event(who, at, j.Region, "kms:"+name, parameters), awsInternal)
-		r.Resources = []ResourceARN{{ARN: f.key, AccountID: sampleID, Type: "AWS::KMS::Key"}}
-		r.Related = []Resource{{"AWS::KMS::Key", f.key}}
-		s.add(r)
 	}
 	if key := j.ResourceConfig.VolumeKmsKeyId; key != "" {
 		grant := viaService(event(who, at.Add(-time.Minute), j.Region, "kms:CreateGrant",
@@ -311,6 +302,20 @@ func (s *sample) addData(f *family, who UserIdentity, at time.Time, j *TrainingJ
 	}
 }
 
+// keyUse is a call of S3 to KMS, for the role, about one object.
+func keyUse(who UserIdentity, at time.Time, region, name, key, uri string) Record {
+	parameters := map[string]any{"encryptionContext": map[string]any{"aws:s3:arn": objectARN(uri)}}
+	if name == "GenerateDataKey" {
+		parameters["keyId"], parameters["keySpec"] = key, "AES_256"
+	} else {
+		parameters["encryptionAlgorithm"] = "SYMMETRIC_DEFAULT"
+	}
+	r := viaService(event(who, at, region, "kms:"+name, parameters), awsInternal)
+	r.Resources = []ResourceARN{{ARN: key, AccountID: sampleID, Type: "AWS::KMS::Key"}}
+	r.Related = []Resource{{"AWS::KMS::Key", key}}
+	return r
+}
+
 // addUserCode is what the teams' own scripts do with the role's credentials.
 func (s *sample) addUserCode(f *family, who UserIdentity, at time.Time, j *TrainingJob) {
 	if j.TrainingJobStatus != "Completed" || j.EnableNetworkIsolation {
@@ -320,6 +325,11 @@ func (s *sample) addUserCode(f *family, who UserIdentity, at time.Time, j *Train
 		r := event(who, at.Add(after), j.Region, api, parameters)
 		r.SourceIPAddress = "203.0.113.25"
 		return r
+	}
+	if f.code != nil {
+		for _, r := range f.code(script) {
+			s.add(r)
+		}
 	}
 	switch f.name {
 	case "ads-ctr":

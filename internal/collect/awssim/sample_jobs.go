@@ -23,6 +23,10 @@ type family struct {
 	key string
 	// untrusted: SageMaker cannot assume the role, so that there is no session and no call of the role.
 	untrusted bool
+	// user is the person whom IAM Identity Center says the jobs run for, or nil.
+	user *OnBehalfOf
+	// code gives the calls of the team's own script in a completed job; call makes one, so long after its beginning.
+	code func(call func(after time.Duration, api string, parameters map[string]any) Record) []Record
 	// shape changes the usual job; i counts from the newest, 0.
 	shape func(j *TrainingJob, i int)
 }

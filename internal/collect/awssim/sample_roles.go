@@ -43,6 +43,10 @@ func sampleManagedPolicies() []ManagedPolicy {
 			Versions: []PolicyVersion{{ID: "v1", Document: document("sagemaker-execution-policy"), CreateDate: ago(289), Default: true}},
 		},
 		{
+			ARN: policyARN + "review-labels-read", CreateDate: labelsGranted.Add(-10 * time.Minute),
+			Versions: []PolicyVersion{{ID: "v1", Document: document("review-labels-read"), CreateDate: labelsGranted.Add(-10 * time.Minute), Default: true}},
+		},
+		{
 			ARN: policyARN + "data-lake", CreateDate: ago(700),
 			Versions: []PolicyVersion{{ID: "v1", Document: document("data-lake"), CreateDate: ago(700), Default: true}},
 		},
@@ -74,8 +78,17 @@ func (s *sample) addRoles() {
 			Trust: document("trust-labeling"), Inline: inline("labeling-shared"), Tags: []Tag{{"owner", "\x1b[31mvendor\x1b[0m | desk"}}},
 		{Name: "iam-automation-training", CreateDate: ago(330), Trust: document("trust-sagemaker"), Inline: inline("iam-automation-training"), Tags: team("platform")},
 
+		// Each of these shows a situation of its own: see sample_cases.go.
+		{Name: "returns-training", CreateDate: ago(260), Trust: document("trust-sagemaker-guarded"), Inline: inline("returns-training"), Tags: team("returns")},
+		{Name: "customer360-training", CreateDate: ago(340), Trust: document("trust-sagemaker-identity"), Inline: inline("customer360-training"), Tags: team("crm")},
+		{Name: "reviews-training", CreateDate: ago(75), Trust: document("trust-sagemaker-guarded"), Inline: inline("reviews-training"),
+			Attached: []string{policyARN + "review-labels-read"}, Tags: team("reviews")},
+		{Name: "geo-training", CreateDate: ago(310), Trust: document("trust-sagemaker-guarded"), Inline: inline("geo-training"), Tags: team("delivery")},
+		{Name: "lookalike-training", CreateDate: ago(290), Trust: document("trust-sagemaker-guarded"), Inline: inline("lookalike-training"), Tags: team("ads")},
+
 		// The rest is no execution role: people, pipelines, services.
 		{Name: "ml-engineer", CreateDate: ago(900), Trust: document("trust-account"), Inline: inline("ml-engineer")},
+		{Name: "platform-admin", CreateDate: ago(900), Trust: document("trust-account"), Attached: []string{awsPolicyARN + "AdministratorAccess"}},
 		{Name: "SecurityAudit", CreateDate: ago(900), Trust: document("trust-account")},
 		{Name: "data-engineer", CreateDate: ago(700), Trust: document("trust-account"), Attached: []string{policyARN + "data-lake"}, Boundary: awsPolicyARN + "PowerUserAccess"},
 		{Name: "ci-deploy", CreateDate: ago(800), Trust: document("trust-ci"), Inline: inline("ci-deploy")},

@@ -24,7 +24,7 @@ func TestSampleIsTheSameEachTime(t *testing.T) {
 // sampleRoles are the roles of sample/README.md that are still there.
 var sampleRoles = []string{"ml-shared-admin", "pricing-training", "churn-training", "fraud-training-legacy", "forecast-training", "vision-training",
 	"search-ranking-training", "AmazonSageMaker-ExecutionRole-20260115T101530", "nlp-training-idle", "segmentation-training", "speech-training",
-	"labeling-shared", "iam-automation-training"}
+	"labeling-shared", "iam-automation-training", "returns-training", "customer360-training", "reviews-training", "geo-training", "lookalike-training"}
 
 func TestSampleRoles(t *testing.T) {
 	a := awssim.Sample()
@@ -115,7 +115,7 @@ func TestSampleJobs(t *testing.T) {
 		}
 	}
 	t.Logf("%d jobs: %v, %v, %v", len(a.Jobs), statuses, regions, roles)
-	if len(a.Jobs) < 140 || len(a.Jobs) > 160 || statuses["InProgress"] == 0 || statuses["Stopped"] == 0 || statuses["Failed"] == 0 {
+	if len(a.Jobs) < 180 || len(a.Jobs) > 200 || statuses["InProgress"] == 0 || statuses["Stopped"] == 0 || statuses["Failed"] == 0 {
 		t.Errorf("%d jobs: %v", len(a.Jobs), statuses)
 	}
 	if regions["us-east-1"] == 0 || regions["eu-west-1"] == 0 || len(regions) != 2 {
