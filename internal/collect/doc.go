@@ -1,6 +1,7 @@
 // Package collect reads a live AWS account into a [snapshot.Snapshot]: who the
 // caller is, which regions are enabled, the training jobs, the roles that can run
-// them and what CloudTrail's Event history tells of these roles.
+// them, what CloudTrail's Event history and IAM's last accessed details tell of these
+// roles, and the trails, which say what is recorded beyond that.
 //
 // It is the only package that imports the AWS SDK, and it judges nothing: policies
 // stay raw, events keep CloudTrail's own words, and who is in scope is a function

@@ -25,7 +25,7 @@ const (
 // IAM makes the reports of a batch of roles at its own pace, while the others of the
 // batch are asked for.
 const (
-	accessBatch  = 25
+	accessBatch  = 50
 	accessAtOnce = 4
 	// accessRounds and accessPatience bound how long a batch is waited for: pauses
 	// that grow to accessPause add up to about five minutes.
