@@ -78,12 +78,17 @@ func checkSums(r *report.Report) error {
 			return fmt.Errorf("%s: %d unused and %d unobservable, counts say %d and %d",
 				role.ARN, role.Unused.Count, role.Unobservable.Count, c.Unused, c.Unobservable)
 		}
-		seen := make(map[string]report.Verdict)
+		type use struct {
+			action  string
+			verdict report.Verdict
+		}
+		seen := make(map[use]bool)
 		for _, u := range role.Used {
-			if other, twice := seen[u.Action]; twice {
-				return fmt.Errorf("%s: %s is %s and %s", role.ARN, u.Action, other, u.Verdict)
+			key := use{u.Action, u.Verdict}
+			if seen[key] {
+				return fmt.Errorf("%s: %s is %s twice", role.ARN, u.Action, u.Verdict)
 			}
-			seen[u.Action] = u.Verdict
+			seen[key] = true
 		}
 		total.Add(c)
 		jobs += role.Jobs.Total

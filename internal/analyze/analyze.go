@@ -26,6 +26,8 @@ type audit struct {
 	place    place
 	// perService counts the catalogue's actions by service.
 	perService map[string]int
+	// told are IAM's last accessed details by role.
+	told map[snapshot.RoleKey]*snapshot.Accessed
 }
 
 // Analyze judges a snapshot. It errs on one without a time or an account: no
@@ -37,6 +39,10 @@ func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
 	a := &audit{
 		snapshot: s, library: newLibrary(s), observer: newObserver(s),
 		place: place{partition: cmp.Or(s.Account.Partition, "aws"), account: cmp.Or(s.Account.ID, "*")}, perService: map[string]int{},
+	}
+	a.told = map[snapshot.RoleKey]*snapshot.Accessed{}
+	for i := range s.Accessed {
+		a.told[s.Accessed[i].RoleKey] = &s.Accessed[i]
 	}
 	catalog := a.library.catalog
 	for i := range catalog.Len() {
@@ -54,13 +60,17 @@ func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
 		Window:        report.Window{From: s.Window.From.UTC(), To: s.Window.To.UTC()},
 		JobsWindow:    report.Window{From: s.JobsWindow.From.UTC(), To: s.JobsWindow.To.UTC()},
 		Coverage:      coverages(s),
-		BlindSpots:    a.observer.blindSpots(s),
+		Trails:        []report.Trail{},
 		Roles:         []report.Role{},
 		Findings:      []report.Finding{},
 	}
 	if r.Calls == nil {
 		r.Calls = map[string]int{}
 	}
+	for _, t := range a.observer.trails {
+		r.Trails = append(r.Trails, t.report())
+	}
+	buckets := map[string]struct{}{}
 	all := slices.Clone(s.Gaps)
 	for _, sub := range subjects(s) {
 		j := a.judge(sub)
@@ -74,7 +84,11 @@ func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
 		r.Summary.Roles++
 		r.Summary.Jobs += role.Jobs.Total
 		r.Summary.Add(role.Counts)
+		for _, b := range role.Reach.Buckets.Needed {
+			buckets[b] = struct{}{}
+		}
 	}
+	r.BlindSpots = a.blindSpots(sorted(buckets))
 	slices.Sort(r.Catalog.UnknownActions)
 	r.Catalog.UnknownActions = slices.Compact(r.Catalog.UnknownActions)
 	r.Gaps = gaps(all)

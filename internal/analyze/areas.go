@@ -29,13 +29,20 @@ func (a *audit) areas(j *judgement, p *plan) []report.Area {
 		}
 		for _, o := range sortedObservations(j.seen.used) {
 			if a.areaOf(o.action) == area {
-				resources, _ := capped(observedPatterns(o), report.MaxResources)
+				resources, _ := capped(observedPatterns(&o.touch), report.MaxResources)
 				x.Touched = append(x.Touched, report.Cell{Action: o.action, Resources: resources})
 			}
 		}
 		for action, v := range j.actions {
 			if a.areaOf(action) == area && v.verdict != report.VerdictUsed && v.verdict != report.VerdictRequired {
 				x.Excess++
+			}
+		}
+		for _, list := range j.cells {
+			for _, c := range list {
+				if c.area == area && c.isRest() && slices.ContainsFunc(list, func(o *cell) bool { return o.need != nil || o.used != nil }) {
+					x.ExcessPatterns += len(c.rest)
+				}
 			}
 		}
 		if p != nil {
@@ -53,15 +60,11 @@ func (a *audit) grantedCells(j *judgement, action string) []report.Cell {
 		return nil
 	}
 	firm, conditional := map[string]struct{}{}, map[string]struct{}{}
-	for _, g := range j.grant.set.Patterns(i) {
-		pattern := g.Pattern
-		if g.Not {
-			pattern = "all but " + pattern
-		}
-		if g.Conditional {
-			conditional[pattern] = struct{}{}
+	for _, g := range j.grant.patterns(i) {
+		if g.conditional {
+			conditional[g.text] = struct{}{}
 		} else {
-			firm[pattern] = struct{}{}
+			firm[g.text] = struct{}{}
 		}
 	}
 	var cells []report.Cell

@@ -26,9 +26,27 @@ func gaps(all []snapshot.Gap) []report.Gap {
 	out := make([]report.Gap, 0, len(all))
 	for _, g := range all {
 		out = append(out, report.Gap{Source: g.Source, Region: g.Region, Scope: g.Scope,
-			Impact: string(g.Impact), Reason: g.Reason, Detail: g.Detail})
+			Impact: string(g.Impact), Reason: g.Reason, Detail: g.Detail, Remedy: remedyOf(g)})
 	}
 	return out
+}
+
+// remedyOf says what would close a gap.
+func remedyOf(g snapshot.Gap) string {
+	switch g.Reason {
+	case snapshot.ReasonRefused:
+		if g.Permission != "" {
+			return "Allow the caller " + g.Permission + "; audit permissions prints the whole policy that a run needs."
+		}
+		return "Let the caller make the call; audit permissions prints the policy that a run needs."
+	case snapshot.ReasonThrottled:
+		return "Run again when fewer others call AWS."
+	case snapshot.ReasonUnavailable, snapshot.ReasonCut, snapshot.ReasonBroken, snapshot.ReasonShort:
+		return "Run again."
+	case snapshot.ReasonTimeout:
+		return "Run again with a longer --timeout."
+	}
+	return ""
 }
 
 func window(w snapshot.Window) *report.Window {
@@ -62,6 +80,9 @@ func jobsOf(jobs []*snapshot.Job) report.Jobs {
 	for _, j := range byAge {
 		out.ByRegion[j.Region]++
 		out.ByStatus[j.Status]++
+		if j.TuningJobARN != "" {
+			out.TuningChildren++
+		}
 		if len(out.Names) < report.MaxJobNames {
 			out.Names = append(out.Names, j.Name)
 		}

@@ -1,10 +1,11 @@
 package analyze
 
 import (
-	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"sagemaker-role-audit/internal/analyze/report"
 	"sagemaker-role-audit/internal/collect/snapshot"
@@ -18,11 +19,8 @@ func missingPermission(a *audit, j *judgement) []hit {
 
 func blockedPermission(a *audit, j *judgement) []hit {
 	return a.needHits(j, report.VerdictBlocked, func(n *judgedNeed) string {
-		layer := string(n.access.Layer)
-		if o := j.seen.denied[n.action]; layer == "" && o != nil {
-			layer = o.layer()
-		}
-		return fmt.Sprintf("%s on %s is granted by the identity policies and refused by: %s", n.action, n.resource, cmp.Or(layer, "another layer"))
+		i := slices.IndexFunc(j.cells[n.action], func(c *cell) bool { return c.resource == n.resource })
+		return fmt.Sprintf("%s on %s is %s", n.action, n.resource, j.cells[n.action][i].reason)
 	})
 }
 
@@ -57,7 +55,7 @@ func (a *audit) needHits(j *judgement, verdict report.Verdict, say func(*judgedN
 	for i := range out {
 		out[i].detail += "."
 		if o := j.seen.denied[out[i].subject]; o != nil {
-			out[i].evidence = append(out[i].evidence, o.evidence...)
+			out[i].evidence = append(out[i].evidence, o.evidence()...)
 			out[i].evidence, _ = capped(out[i].evidence, 2*report.MaxEvidence)
 		}
 	}
@@ -80,19 +78,43 @@ func deniedCalls(a *audit, j *judgement) []hit {
 			}
 		}
 		layer := ""
-		if o.layer() != "" {
-			layer = ", refused by: " + o.layer()
+		if l := o.layers(); len(l) > 0 {
+			layer = ", " + refusedBy(l)
 		}
-		out = append(out, hit{severity: report.Medium, subject: o.action, evidence: o.evidence,
-			detail: fmt.Sprintf("%s%s was denied %s, last on %s%s.", o.action, where, times(o.count), day(o.last), layer)})
+		h := hit{severity: report.Medium, subject: o.action, evidence: o.evidence(),
+			detail: fmt.Sprintf("%s%s was denied %s, last on %s%s.", o.action, where, times(o.count()), day(o.last()), layer)}
+		if at := resolvedAll(j.cells[o.action]); !at.IsZero() {
+			h.severity = report.Info
+			h.detail += fmt.Sprintf(" It has been allowed since %s.", day(at))
+		}
+		out = append(out, h)
 	}
 	return out
+}
+
+// resolvedAll is when the last of the cells that were refused was allowed; zero if
+// one still is not.
+func resolvedAll(list []*cell) time.Time {
+	var last time.Time
+	for _, c := range list {
+		if c.denied == nil {
+			continue
+		}
+		at := c.resolvedAt()
+		if at.IsZero() {
+			return at
+		}
+		if at.After(last) {
+			last = at
+		}
+	}
+	return last
 }
 
 // idleRole needs complete evidence: a role is idle only where jobs and usage
 // were read whole.
 func idleRole(a *audit, j *judgement) []hit {
-	if j.sub.role == nil || len(j.sub.jobs) > 0 || len(j.sub.usage) > 0 || a.observer.blind != "" || !a.jobsRead() {
+	if j.sub.role == nil || len(j.sub.jobs) > 0 || len(j.sub.usage) > 0 || a.observer.blind != "" || a.observer.jobs != "" {
 		return nil
 	}
 	last := "IAM has no date of its last use (it looks back 400 days)"
@@ -111,15 +133,35 @@ func idleRole(a *audit, j *judgement) []hit {
 			day(a.snapshot.JobsWindow.From), day(a.snapshot.Window.From), last, len(j.actions))}}
 }
 
-// jobsRead reports whether the jobs of every enabled region were read whole.
-func (a *audit) jobsRead() bool {
-	s := a.snapshot
-	for _, g := range s.Gaps {
-		if g.Impact == snapshot.ImpactJobs {
-			return false
+// foreignHits makes a finding of each action that the role used and no policy of it
+// grants today, where the cell is as is.
+func foreignHits(j *judgement, severity report.Severity, is func(*cell) bool) []hit {
+	if j.grant == nil {
+		return nil
+	}
+	var out []hit
+	for _, action := range slices.Sorted(maps.Keys(j.cells)) {
+		for _, c := range j.cells[action] {
+			if c.verdict != report.VerdictForeign || !is(c) {
+				continue
+			}
+			where := ""
+			if c.resource != "" {
+				where = " on " + c.resource
+			}
+			out = append(out, hit{severity: severity, subject: strings.TrimSpace(action + " " + c.resource), evidence: c.used.evidence(),
+				detail: fmt.Sprintf("%s%s was used %s, last on %s; %s.", action, where, times(c.used.count()), day(c.used.last()), c.reason)})
 		}
 	}
-	return !slices.ContainsFunc(s.Regions.Enabled, func(r string) bool { return !slices.Contains(s.Regions.Read, r) })
+	return out
+}
+
+func narrowedBelowUse(a *audit, j *judgement) []hit {
+	return foreignHits(j, report.Medium, func(c *cell) bool { return c.cause == causeNarrowed })
+}
+
+func resourcePolicyGrant(a *audit, j *judgement) []hit {
+	return foreignHits(j, report.Info, func(c *cell) bool { return c.cause == causeElsewhere })
 }
 
 func sageMakerFullAccess(a *audit, j *judgement) []hit {
@@ -164,9 +206,9 @@ func userAndExecutionRole(a *audit, j *judgement) []hit {
 	var out []hit
 	for _, action := range []string{"sagemaker:CreateTrainingJob", "sagemaker:CreateHyperParameterTuningJob"} {
 		if o := j.seen.used[action]; o != nil && len(j.sub.jobs) > 0 {
-			out = append(out, hit{severity: report.Medium, subject: action, evidence: o.evidence,
+			out = append(out, hit{severity: report.Medium, subject: action, evidence: o.evidence(),
 				detail: fmt.Sprintf("%s was called %s with this role's own credentials, last on %s, and %d jobs run as it.",
-					action, times(o.count), day(o.last), len(j.sub.jobs))})
+					action, times(o.count()), day(o.last()), len(j.sub.jobs))})
 		}
 	}
 	return out

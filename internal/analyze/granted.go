@@ -3,7 +3,9 @@ package analyze
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"sagemaker-role-audit/internal/analyze/actions"
 	"sagemaker-role-audit/internal/analyze/policy"
@@ -139,4 +141,58 @@ func (l *library) grantOf(s *snapshot.Snapshot, r *snapshot.Role) *grant {
 	g.known = policy.Offline(policy.Facts{Principal: g.principal, Tags: tags, SessionTags: letsTagSession(g.trust) || slices.Contains(r.Unread, "tags")})
 	g.set = l.expander.Expand(g.stack, g.known)
 	return g
+}
+
+// grantedPattern is resources that an action is granted on.
+type grantedPattern struct {
+	// text is an IAM pattern, or with not "all but" those that are left out.
+	text        string
+	not         bool
+	conditional bool
+}
+
+// patterns are the resources that identity policies grant action i on, sorted, each
+// NotResource element as one.
+func (g *grant) patterns(i int) []grantedPattern {
+	set := map[grantedPattern]struct{}{}
+	for _, p := range g.set.Patterns(i) {
+		out := grantedPattern{text: p.Pattern, not: p.Not, conditional: p.Conditional}
+		if p.Not {
+			out.text = "all but " + strings.Join(p.Statement.Resources, ", ")
+		}
+		set[out] = struct{}{}
+	}
+	return slices.SortedFunc(maps.Keys(set), func(a, b grantedPattern) int {
+		return cmp.Or(cmp.Compare(a.text, b.text), compareBool(a.conditional, b.conditional))
+	})
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// concerns reports whether a granted pattern can match a resource of the action at
+// all: a statement on a bucket and its objects names the bucket for s3:GetObject as
+// well, which matches nothing. It answers for S3's buckets and objects, whose names
+// tell them apart (AWS: bucketnamingrules, no slash in a bucket's name).
+func (l *library) concerns(i int, pattern string) bool {
+	types := l.catalog.ResourceTypes(i)
+	parts := strings.SplitN(pattern, ":", 6)
+	if l.catalog.Service(i) != "s3" || len(types) != 1 || len(parts) != 6 || parts[3] != "" {
+		return true
+	}
+	slash, wild := strings.Contains(parts[5], "/"), strings.ContainsAny(parts[5], "*$")
+	switch types[0].Name {
+	case "bucket":
+		return !slash
+	case "object":
+		return slash || wild
+	}
+	return true
 }

@@ -111,14 +111,14 @@ func (a *audit) plan(j *judgement) *plan {
 		if i, ok := a.library.catalog.Index(o.action); ok {
 			sensitive = sensitive && !a.library.catalog.IsReadOnly(i) || a.library.catalog.IsPermissionsManagement(i)
 		}
-		for _, resource := range observedPatterns(o) {
+		for _, resource := range observedPatterns(&o.touch) {
 			if slices.ContainsFunc(served[o.action], func(s string) bool { return policy.Includes(s, resource) }) ||
 				resource == "*" && len(o.resources) == 0 && len(served[o.action]) > 0 {
 				continue
 			}
 			if sensitive {
 				p.confirm = append(p.confirm, fmt.Sprintf("%s was used %s, last on %s: it can change permissions or hand on a role, so it is left out until a person says that the role needs it.",
-					o.action, times(o.count), day(o.last)))
+					o.action, times(o.count()), day(o.last())))
 				break
 			}
 			got, note := a.held(j, o.action, resource)
@@ -126,7 +126,7 @@ func (a *audit) plan(j *judgement) *plan {
 				p.notes = append(p.notes, note)
 			}
 			for _, x := range got {
-				x.area, x.because = areaObserved, fmt.Sprintf("%s was used %s, last on %s", o.action, times(o.count), day(o.last))
+				x.area, x.because = areaObserved, fmt.Sprintf("%s was used %s, last on %s", o.action, times(o.count()), day(o.last()))
 				atoms = append(atoms, x)
 			}
 		}
@@ -164,18 +164,24 @@ func (n *judgedNeed) why() string {
 	return fmt.Sprintf("%s, %s, e.g. %s", s, n.need.strength, n.jobs[0].Name)
 }
 
-// observedPatterns are the resources of a use, generalised as a job's own
-// locations are; a use whose resource no record tells stands for whatever is
-// granted. A log stream is new for each job, so all of its group's are meant.
-func observedPatterns(o *observation) []string {
-	if len(o.resources) == 0 {
+// observedPatterns are the resources of calls, generalised; calls whose resource no
+// record tells stand for whatever is granted.
+func observedPatterns(t *touch) []string {
+	if len(t.resources) == 0 {
 		return []string{"*"}
 	}
+	return generalisedResources(t.resources)
+}
+
+// generalisedResources are the resources of calls as patterns, generalised as a job's
+// own locations are. A log stream is new for each job, so all of its group's are
+// meant.
+func generalisedResources(resources map[string]struct{}) []string {
 	nobody := new(snapshot.Job)
 	h := newHoles()
 	locations := map[string]s3Location{}
 	patterns := map[string]struct{}{}
-	for _, r := range sorted(o.resources) {
+	for _, r := range sorted(resources) {
 		if loc, ok := parseObjectARN(r); ok {
 			locations[r] = loc
 			h.see(nobody, "", &loc)

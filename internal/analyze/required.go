@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"sagemaker-role-audit/internal/analyze/actions"
@@ -420,3 +421,27 @@ func (p place) requirements(jobs []*snapshot.Job, maxEvidence int) []*required {
 	})
 	return out
 }
+
+// requirable are the actions that some job's configuration can ask for: what a job
+// that was not read may need.
+var requirable = sync.OnceValue(func() map[string]bool {
+	const uri, key = "s3://bucket/key", "1234abcd-12ab-34cd-56ef-1234567890ab"
+	rule := []snapshot.Rule{{Name: "rule", Image: "123456789012.dkr.ecr.us-east-1.amazonaws.com/rules", URI: uri}}
+	everything := &snapshot.Job{
+		Name: "job", Region: "us-east-1", Image: "123456789012.dkr.ecr.us-east-1.amazonaws.com/train:1",
+		Channels: []snapshot.Channel{{Name: "train", DataType: "S3Prefix", URI: uri}}, Output: snapshot.S3Output{URI: uri, KMSKey: key},
+		Checkpoint: uri, TensorBoard: uri, DebugHook: uri, Profiler: uri, DebugRules: rule, ProfilerRules: rule, VolumeKMSKey: key,
+		VPC: snapshot.VPC{Subnets: []string{"subnet-1"}}, S3Values: []snapshot.S3Value{{Field: "Environment", Key: "model_dir", URI: uri}},
+		RemoteDebug: true,
+	}
+	fromAlgorithm := &snapshot.Job{Name: "job", Region: "us-east-1", Algorithm: "algorithm",
+		CredentialsProviderARN: "arn:aws:lambda:us-east-1:123456789012:function:registry"}
+	out := map[string]bool{}
+	p := place{partition: "aws", account: "123456789012"}
+	for _, j := range []*snapshot.Job{everything, fromAlgorithm} {
+		for _, n := range p.needs(j, folders{}) {
+			out[n.action] = true
+		}
+	}
+	return out
+})

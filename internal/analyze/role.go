@@ -2,12 +2,12 @@ package analyze
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"sagemaker-role-audit/internal/analyze/policy"
 	"sagemaker-role-audit/internal/analyze/report"
 	"sagemaker-role-audit/internal/collect/snapshot"
 )
@@ -33,6 +33,12 @@ func (a *audit) role(j *judgement) report.Role {
 	a.fillUsed(j, &r)
 	a.fillRequired(j, &r)
 	a.fillDenied(j, &r)
+	r.Cells = []report.JudgedCell{}
+	for _, c := range j.cells.sorted() {
+		if r.CellsTotal++; r.CellsTotal <= report.MaxCells {
+			r.Cells = append(r.Cells, c.report())
+		}
+	}
 	var plan *plan
 	if j.grant != nil && j.grant.unknown == "" {
 		plan = a.plan(j)
@@ -44,19 +50,35 @@ func (a *audit) role(j *judgement) report.Role {
 	return r
 }
 
+// fillUsed tells the uses of an action by verdict.
 func (a *audit) fillUsed(j *judgement, r *report.Role) {
-	foreign := 0
-	for _, o := range sortedObservations(j.seen.used) {
-		verdict := report.VerdictUsed
-		if j.actions[o.action].verdict != report.VerdictUsed {
-			verdict = report.VerdictForeign
-			foreign++
+	for _, action := range slices.Sorted(maps.Keys(j.seen.used)) {
+		for _, verdict := range []report.Verdict{report.VerdictUsed, report.VerdictForeign} {
+			var touches []*touch
+			reason := ""
+			for _, c := range j.cells[action] {
+				foreign := !c.granted() || !c.effective()
+				if c.used == nil || foreign != (verdict == report.VerdictForeign) {
+					continue
+				}
+				touches = append(touches, c.used)
+				if foreign {
+					reason = cmp.Or(reason, c.reason)
+				}
+			}
+			if len(touches) == 0 {
+				continue
+			}
+			t := join(touches...)
+			resources, total := capped(sorted(t.resources), report.MaxResources)
+			r.Used = append(r.Used, report.Used{Action: action, Resources: resources, ResourcesTotal: total, Count: t.count(),
+				First: t.first().UTC(), Last: t.last().UTC(), Regions: t.regions(), By: t.by(), Who: t.who(),
+				Verdict: verdict, Reason: reason, Evidence: t.evidence()})
+			if verdict == report.VerdictForeign {
+				r.Counts.Foreign++
+			}
 		}
-		resources, total := capped(sorted(o.resources), report.MaxResources)
-		r.Used = append(r.Used, report.Used{Action: o.action, Resources: resources, ResourcesTotal: total, Count: o.count,
-			First: o.first.UTC(), Last: o.last.UTC(), Regions: sorted(o.regions), By: sorted(o.by), Verdict: verdict, Evidence: list(o.evidence)})
 	}
-	r.Counts.Foreign = foreign
 }
 
 // fillRequired merges the needs of one action, area and verdict.
@@ -129,53 +151,72 @@ func areaRank(area string) int {
 	return len(fourAreas)
 }
 
+// fillDenied tells the refusals of an action by verdict and layer.
 func (a *audit) fillDenied(j *judgement, r *report.Role) {
-	for _, o := range sortedObservations(j.seen.denied) {
-		d := report.Denied{Action: o.action, Count: o.count, Last: o.last.UTC(), Verdict: report.VerdictRefused,
-			Layer: o.layer(), Evidence: list(o.evidence), ResolvedAt: moment(resolved(j.seen.used[o.action], o))}
-		d.Resources, d.ResourcesTotal = capped(sorted(o.resources), report.MaxResources)
-		switch {
-		case slices.ContainsFunc(r.Missing, func(m report.Missing) bool { return m.Action == o.action }):
-			d.Verdict = report.VerdictMissing
-		case j.grant != nil && a.grantsAny(j, o):
-			d.Verdict = report.VerdictBlocked
-		default:
-			r.Counts.Refused++
+	for _, action := range slices.Sorted(maps.Keys(j.seen.denied)) {
+		type key struct {
+			verdict report.Verdict
+			layer   string
 		}
-		r.Denied = append(r.Denied, d)
-	}
-}
-
-// grantsAny reports whether identity policies grant a denied action on any of
-// the resources it was denied on.
-func (a *audit) grantsAny(j *judgement, o *observation) bool {
-	resources := sorted(o.resources)
-	if len(resources) == 0 {
-		resources = []string{"*"}
-	}
-	return slices.ContainsFunc(resources, func(res string) bool {
-		return j.grant.stack.Access(j.grant.principal, o.action, res, j.grant.known).Identity == policy.Yes
-	})
-}
-
-// resolved is the first known use, after the last denial, of a resource that was
-// denied; zero if there is none.
-func resolved(used, denied *observation) time.Time {
-	var first time.Time
-	if used == nil {
-		return first
-	}
-	for _, c := range used.calls {
-		if !slices.ContainsFunc(c.resources, func(r string) bool { _, ok := denied.resources[r]; return ok }) {
-			continue
-		}
-		for _, at := range []time.Time{c.first, c.last} {
-			if at.After(denied.last) && (first.IsZero() || at.Before(first)) {
-				first = at
+		rows := map[key][]*cell{}
+		for _, c := range j.cells[action] {
+			if c.denied != nil {
+				k := key{refusalVerdict(c), strings.Join(c.denied.layers(), ",")}
+				rows[k] = append(rows[k], c)
 			}
 		}
+		refused := false
+		for _, k := range slices.SortedFunc(maps.Keys(rows), func(x, y key) int {
+			return cmp.Or(cmp.Compare(x.verdict, y.verdict), cmp.Compare(x.layer, y.layer))
+		}) {
+			var touches []*touch
+			var resolved time.Time
+			reason := ""
+			for _, c := range rows[k] {
+				touches = append(touches, c.denied)
+				reason = cmp.Or(reason, c.reason)
+				if at := c.resolvedAt(); !at.IsZero() && (resolved.IsZero() || at.Before(resolved)) {
+					resolved = at
+				}
+			}
+			t := join(touches...)
+			if !resolved.IsZero() {
+				reason = "allowed since " + day(resolved)
+				if why := j.whyResolved(t.last(), resolved); why != "" {
+					reason += ", " + why
+				}
+			}
+			d := report.Denied{Action: action, Count: t.count(), Last: t.last().UTC(), Verdict: k.verdict, Layer: k.layer,
+				Reason: cmp.Or(reason, refusedBy(t.layers())), Evidence: t.evidence(), ResolvedAt: moment(resolved)}
+			d.Resources, d.ResourcesTotal = capped(sorted(t.resources), report.MaxResources)
+			r.Denied = append(r.Denied, d)
+			refused = refused || k.verdict == report.VerdictRefused
+		}
+		if refused {
+			r.Counts.Refused++
+		}
 	}
-	return first
+}
+
+// refusalVerdict says what a cell's refusals were: missing, blocked, or neither,
+// which is told as refused.
+func refusalVerdict(c *cell) report.Verdict {
+	switch c.verdict {
+	case report.VerdictMissing, report.VerdictBlocked:
+		return c.verdict
+	}
+	return report.VerdictRefused
+}
+
+// whyResolved names the change of the role's policies between the last refusal and
+// the first success.
+func (j *judgement) whyResolved(refused, allowed time.Time) string {
+	for _, u := range j.changesAfter(refused) {
+		if !u.Last.After(allowed) {
+			return fmt.Sprintf("after %s by %s on %s", u.EventName, whoChanged(u), day(u.Last))
+		}
+	}
+	return ""
 }
 
 // readiness says what may be done with the role's proposal now. No proposal is

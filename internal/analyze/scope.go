@@ -23,6 +23,8 @@ type subject struct {
 	// name the role (CreateTrainingJob, AssumeRole).
 	usage    []*snapshot.Usage
 	mentions []*snapshot.Usage
+	// changes are calls that changed what the role is granted.
+	changes []*snapshot.Usage
 }
 
 // subjects groups jobs and events by the role, and the incarnation of the role,
@@ -31,12 +33,20 @@ type subject struct {
 // to the former one.
 func subjects(s *snapshot.Snapshot) []*subject {
 	present := map[string]*subject{}
+	byName, byPolicy := map[string]*subject{}, map[string][]*subject{}
 	former := map[string]*subject{}
 	var out []*subject
 	for i := range s.Roles {
 		r := &s.Roles[i]
 		sub := &subject{key: r.RoleKey, role: r}
 		present[r.ARN] = sub
+		byName[r.Name] = sub // IAM's names are unique in an account, whatever the path
+		for _, p := range r.Attached {
+			byPolicy[p.ARN] = append(byPolicy[p.ARN], sub)
+		}
+		if r.Boundary != "" {
+			byPolicy[r.Boundary] = append(byPolicy[r.Boundary], sub)
+		}
 		out = append(out, sub)
 	}
 	absent := func(arn string) *subject {
@@ -79,6 +89,17 @@ func subjects(s *snapshot.Snapshot) []*subject {
 				sub = earlier(sub, u.Role.ID)
 			}
 			sub.usage = append(sub.usage, u)
+		}
+		if u.ChangesGrant() && u.ErrorCode == "" {
+			changed := byPolicy[u.Params.PolicyARN]
+			if sub := byName[u.Params.RoleName]; sub != nil {
+				changed = []*subject{sub}
+			}
+			for _, sub := range changed {
+				if !u.First.Before(sub.role.CreatedAt) {
+					sub.changes = append(sub.changes, u)
+				}
+			}
 		}
 		arn := u.Params.PassedRole()
 		if arn == "" || arn == u.Role.ARN {

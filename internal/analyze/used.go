@@ -12,43 +12,159 @@ import (
 	"sagemaker-role-audit/internal/collect/snapshot"
 )
 
-// observation is what CloudTrail shows of one action by one role.
-type observation struct {
-	action      string
-	known       bool // in the catalogue
-	count       int
-	first, last time.Time
-	resources   map[string]struct{}
-	regions     map[string]struct{}
-	by          map[string]struct{}
-	evidence    []report.Evidence
-	// sources are the event sources: the services that were called.
-	sources map[string]struct{}
-	// calls are the groups it was seen in.
-	calls []calls
-	// layers are those that refusals named.
-	layers map[string]struct{}
+// call is a group of calls alike, as far as they speak of one action.
+type call struct {
+	*snapshot.Usage
+	resources []string // empty where no record tells
+	by        string
 }
 
-// calls is a group of calls alike.
-type calls struct {
-	first, last time.Time
-	resources   []string
+// touch is calls of one action with one outcome, on some of its resources.
+type touch struct {
+	calls     []*call
+	known     map[*call]struct{}
+	resources map[string]struct{}
+}
+
+func newTouch() *touch {
+	return &touch{known: map[*call]struct{}{}, resources: map[string]struct{}{}}
+}
+
+// add takes in a call on a resource, "" where no record tells it.
+func (t *touch) add(c *call, resource string) {
+	if resource != "" {
+		t.resources[resource] = struct{}{}
+	}
+	if _, known := t.known[c]; !known {
+		t.known[c] = struct{}{}
+		t.calls = append(t.calls, c)
+	}
+}
+
+// join is several touches as one.
+func join(all ...*touch) *touch {
+	out := newTouch()
+	for _, t := range all {
+		if t == nil {
+			continue
+		}
+		maps.Copy(out.resources, t.resources)
+		for _, c := range t.calls {
+			out.add(c, "")
+		}
+	}
+	return out
+}
+
+func (t *touch) count() int {
+	if t == nil {
+		return 0
+	}
+	n := 0
+	for _, c := range t.calls {
+		n += c.Count
+	}
+	return n
+}
+
+func (t *touch) first() time.Time {
+	var first time.Time
+	for _, c := range t.calls {
+		if first.IsZero() || c.First.Before(first) {
+			first = c.First
+		}
+	}
+	return first
+}
+
+// last is zero for no touch.
+func (t *touch) last() time.Time {
+	var last time.Time
+	if t == nil {
+		return last
+	}
+	for _, c := range t.calls {
+		if c.Last.After(last) {
+			last = c.Last
+		}
+	}
+	return last
+}
+
+// names collects one fact of every call, sorted, the empty ones left out.
+func (t *touch) names(fact func(*call) string) []string {
+	set := map[string]struct{}{}
+	for _, c := range t.calls {
+		if v := fact(c); v != "" {
+			set[v] = struct{}{}
+		}
+	}
+	return sorted(set)
+}
+
+func (t *touch) regions() []string { return t.names(func(c *call) string { return c.Region }) }
+func (t *touch) by() []string      { return t.names(func(c *call) string { return c.by }) }
+
+// layers are the policy layers that refusals named.
+func (t *touch) layers() []string {
+	if t == nil {
+		return nil
+	}
+	return t.names(func(c *call) string { return c.Denial.Layer })
+}
+
+// who are the people that the sessions name.
+func (t *touch) who() []string {
+	people := map[string]struct{}{}
+	for _, c := range t.calls {
+		if id := c.Who.SourceIdentity; id != "" {
+			people["source identity "+id] = struct{}{}
+		}
+		if id := c.Who.OnBehalfOf; id != "" {
+			people["on behalf of "+id] = struct{}{}
+		}
+	}
+	out, _ := capped(sorted(people), report.MaxResources)
+	return out
+}
+
+func (t *touch) evidence() []report.Evidence {
+	out := []report.Evidence{}
+	if t == nil {
+		return out
+	}
+	for _, c := range t.calls[:min(len(t.calls), report.MaxEvidence)] {
+		out = append(out, eventEvidence(c.Usage))
+	}
+	return out
+}
+
+func eventEvidence(u *snapshot.Usage) report.Evidence {
+	return report.Evidence{Source: u.Source, Region: u.Region, EventID: u.LastEventID, EventName: u.EventName}
+}
+
+// observation is what CloudTrail shows of one action with one outcome.
+type observation struct {
+	action string
+	listed bool // in the catalogue
+	touch
 }
 
 // observations of one role, by action.
 type observations struct {
 	used, denied, attempted map[string]*observation
+	// latest is the last call on record of each service, whatever came of it.
+	latest map[string]time.Time
 }
 
 // observe maps a role's calls to actions and tells what each call proves.
 func observe(s *snapshot.Snapshot, sub *subject) observations {
-	o := observations{map[string]*observation{}, map[string]*observation{}, map[string]*observation{}}
-	hours := newTrainingHours(sub.jobs)
+	o := observations{map[string]*observation{}, map[string]*observation{}, map[string]*observation{}, map[string]time.Time{}}
+	i := newInvokers(sub)
 	for _, u := range sub.usage {
 		for _, use := range actions.Of(callOf(s, u)) {
 			if use.Role == "" || use.Role == sub.key.ARN {
-				o.add(u, use, invoker(u, hours))
+				o.add(u, use, i.of(u))
 			}
 		}
 	}
@@ -62,6 +178,17 @@ func observe(s *snapshot.Snapshot, sub *subject) observations {
 		}
 	}
 	return o
+}
+
+// last is the last call of an action, whatever came of it; zero for none.
+func (o observations) last(action string) time.Time {
+	var last time.Time
+	for _, table := range []map[string]*observation{o.used, o.denied, o.attempted} {
+		if ob := table[action]; ob != nil && ob.last().After(last) {
+			last = ob.last()
+		}
+	}
+	return last
 }
 
 func callOf(s *snapshot.Snapshot, u *snapshot.Usage) actions.Call {
@@ -85,36 +212,20 @@ func (o observations) add(u *snapshot.Usage, use actions.Use, by string) {
 	if use.Implied && use.Outcome != actions.Used {
 		return // what was refused is told of the call's own action
 	}
+	if service := serviceOf(use.Action); !use.Implied && !use.Indirect && u.Last.After(o.latest[service]) {
+		o.latest[service] = u.Last
+	}
 	ob := table[use.Action]
 	if ob == nil {
-		ob = &observation{action: use.Action, known: use.Known, first: u.First,
-			resources: map[string]struct{}{}, regions: map[string]struct{}{}, sources: map[string]struct{}{}, by: map[string]struct{}{}, layers: map[string]struct{}{}}
+		ob = &observation{action: use.Action, listed: use.Known, touch: *newTouch()}
 		table[use.Action] = ob
 	}
-	ob.count += u.Count
-	if u.First.Before(ob.first) {
-		ob.first = u.First
-	}
-	if u.Last.After(ob.last) {
-		ob.last = u.Last
-	}
-	ob.calls = append(ob.calls, calls{u.First, u.Last, use.Resources})
-	ob.sources[u.EventSource] = struct{}{}
+	c := &call{u, use.Resources, by}
+	ob.add(c, "")
 	for _, r := range use.Resources {
 		ob.resources[r] = struct{}{}
 	}
-	ob.regions[u.Region] = struct{}{}
-	ob.by[by] = struct{}{}
-	if u.Denial.Layer != "" {
-		ob.layers[u.Denial.Layer] = struct{}{}
-	}
-	if len(ob.evidence) < report.MaxEvidence {
-		ob.evidence = append(ob.evidence, report.Evidence{Source: u.Source, Region: u.Region, EventID: u.LastEventID, EventName: u.EventName})
-	}
 }
-
-// layer names the layers that refused, empty if no message did.
-func (o *observation) layer() string { return strings.Join(sorted(o.layers), ",") }
 
 func sorted(set map[string]struct{}) []string {
 	return list(slices.Sorted(maps.Keys(set)))
@@ -164,17 +275,39 @@ func (h trainingHours) include(t time.Time) bool {
 // more. Source: AWS trusted-identity-propagation pages; it never proves a job.
 const sageMakerSession = "SageMaker"
 
-// invoker says who used the session, as far as the facts tell: the log group
-// tells the kind of workload; a call in a SageMaker session while a training job ran is taken for that job's; a call in
-// a session of another name is a person's when it carries a source identity, an
-// identity it is made on behalf of, or a session named like an e-mail address.
-func invoker(u *snapshot.Usage, hours trainingHours) string {
+// invokers says who made a call with a role's session.
+type invokers struct {
+	hours trainingHours
+	// shared: the role's log groups show another user of its sessions than training.
+	shared bool
+}
+
+func newInvokers(sub *subject) invokers {
+	i := invokers{hours: newTrainingHours(sub.jobs)}
+	for _, u := range sub.usage {
+		kind, _ := workloadOf(u)
+		i.shared = i.shared || kind != "" && kind != "training"
+	}
+	return i
+}
+
+// of says who used the session, as far as the facts tell. The log group tells the
+// kind of workload. A call that a service made with the session on its own account
+// (a forward access session: AWS cloudtrail-event-reference-user-identity,
+// invokedBy) is that service's. A call in a SageMaker session while a training job
+// ran is taken for that job's, unless the role has other users whose sessions bear
+// the same name: then only SageMaker's own calls are. In a session of another name
+// it is a person's when it carries a source identity, an identity it is made on
+// behalf of, or a session named like an e-mail address.
+func (i invokers) of(u *snapshot.Usage) string {
 	if kind, _ := workloadOf(u); kind != "" {
 		return kind
 	}
 	switch {
+	case anotherService(u):
+		return "service"
 	case u.Who.Session == sageMakerSession:
-		if hours.include(u.First) || hours.include(u.Last) {
+		if (i.hours.include(u.First) || i.hours.include(u.Last)) && (!i.shared || u.Who.InvokedBy == sageMaker || u.EventSource == u.Who.InvokedBy) {
 			return "training"
 		}
 		return "unknown"
@@ -184,4 +317,12 @@ func invoker(u *snapshot.Usage, hours trainingHours) string {
 		return "service"
 	}
 	return "unknown"
+}
+
+// anotherService reports whether a service other than SageMaker made the call, and
+// other than the one that was called: ECR's pulls name ECR itself (AWS: AmazonECR
+// logging-using-cloudtrail), S3's calls to KMS "AWS Internal".
+func anotherService(u *snapshot.Usage) bool {
+	by := u.Who.InvokedBy
+	return strings.HasSuffix(by, ".amazonaws.com") && by != sageMaker && by != u.EventSource
 }

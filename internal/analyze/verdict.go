@@ -13,20 +13,25 @@ import (
 )
 
 // judgement is everything that is known of one role: its grant, what it was
-// seen to do, what its jobs need, and a verdict on each action.
+// seen to do, what its jobs need, and a verdict on each cell and each action.
 type judgement struct {
-	sub   *subject
-	grant *grant // nil for a role that is gone or was not read
-	seen  observations
-	needs []*judgedNeed
+	sub      *subject
+	grant    *grant // nil for a role that is gone or was not read
+	seen     observations
+	accessed *accessed
+	needs    []*judgedNeed
+	cells    cells
 	// actions holds the verdict of every action that is effectively granted,
 	// by name: what the sum law is about.
 	actions map[string]actionVerdict
 	// identity counts the actions that identity policies grant, conditional the
 	// effective ones that stand under an undecided condition.
 	identity, conditional int
-	unknownActions        []string
-	trust                 report.Trust
+	// unrecorded are the services of which the role is granted calls that Event history
+	// never shows.
+	unrecorded     map[string]bool
+	unknownActions []string
+	trust          report.Trust
 }
 
 type actionVerdict struct {
@@ -51,37 +56,36 @@ const (
 	reasonFailedJobs = "needed by failed jobs only"
 	reasonAttempted  = "only attempted: its calls were turned away before authorisation"
 	reasonRefused    = "only refused calls were seen"
+	reasonUnnamed    = "used, and the record does not name the resource"
 	reasonNoGrant    = "the role's grant is not wholly known"
 	reasonUnknown    = "not in the catalogue of IAM actions"
-	reasonData       = "recorded as data events only, which Event history never shows"
 )
 
-// judge gives every granted action of the role its verdict: the first rule that
-// applies, as docs/verdicts.md lists them.
+// judge gives every cell and every granted action of the role its verdict: the
+// first rule that applies, as docs/verdicts.md lists them.
 func (a *audit) judge(sub *subject) *judgement {
 	j := &judgement{sub: sub, seen: observe(a.snapshot, sub), actions: map[string]actionVerdict{},
 		trust: report.Trust{Guard: "unknown", OtherPrincipals: []string{}}}
 	if sub.role != nil {
 		j.grant = a.library.grantOf(a.snapshot, sub.role)
+		j.accessed = a.accessedBy(sub)
 		if j.grant.trust != nil {
 			j.trust = readTrust(j.grant.trust)
 		}
 	}
+	if j.grant != nil {
+		j.unrecorded = a.unrecordedServices(j.grant)
+	}
 	for _, r := range a.place.requirements(sub.jobs, report.MaxEvidence) {
-		j.needs = append(j.needs, a.judgeNeed(j, r))
+		j.needs = append(j.needs, &judgedNeed{required: r, access: a.accessTo(j, r.action, r.resource)})
+	}
+	j.cells = a.cellsOf(j)
+	for _, n := range j.needs {
+		i := slices.IndexFunc(j.cells[n.action], func(c *cell) bool { return c.need != nil && c.resource == n.resource })
+		n.verdict = j.cells[n.action][i].verdict
 	}
 	if j.grant == nil {
 		return j
-	}
-	required, failed := map[string]bool{}, map[string]bool{}
-	for _, n := range j.needs {
-		switch {
-		case !n.granted():
-		case n.need.strength == strengthFailed:
-			failed[n.action] = true
-		default:
-			required[n.action] = true
-		}
 	}
 	catalog := a.library.catalog
 	for i := range catalog.Len() {
@@ -95,50 +99,73 @@ func (a *audit) judge(sub *subject) *judgement {
 		if state == policy.Conditional {
 			j.conditional++
 		}
-		action := catalog.Action(i)
-		j.actions[action] = a.judgeAction(j, i, required[action], failed[action])
+		j.actions[catalog.Action(i)] = a.judgeAction(j, i)
 	}
 	a.judgeUnknownActions(j)
 	return j
 }
 
-// judgeAction applies the rules to one granted action.
-func (a *audit) judgeAction(j *judgement, i int, required, failed bool) actionVerdict {
-	action := a.library.catalog.Action(i)
-	switch {
-	case j.seen.used[action] != nil:
-		return actionVerdict{verdict: report.VerdictUsed}
-	case blockedElsewhere(j.seen.denied[action]):
-		return actionVerdict{verdict: report.VerdictBlocked}
-	case required:
-		return actionVerdict{verdict: report.VerdictRequired}
+// unrecordedServices are those of which the grant holds an action whose calls are
+// no management events.
+func (a *audit) unrecordedServices(g *grant) map[string]bool {
+	out := map[string]bool{}
+	catalog := a.library.catalog
+	for i := range catalog.Len() {
+		if only, _ := catalog.PermissionOnly(i); !only && g.set.Effective(i) != policy.No && visibilities()[i].Class != actions.Management {
+			out[catalog.Service(i)] = true
+		}
 	}
-	if reason := a.whyUnobservable(j, i, failed); reason != "" {
-		return actionVerdict{report.VerdictUnobservable, reason}
+	return out
+}
+
+// strongest orders verdicts of granted cells. An action is unused only if all its
+// cells are.
+var strongest = []report.Verdict{report.VerdictUsed, report.VerdictBlocked, report.VerdictRequired, report.VerdictUnobservable, report.VerdictUnused}
+
+// judgeAction gives a granted action the verdict of its strongest cell.
+func (a *audit) judgeAction(j *judgement, i int) actionVerdict {
+	best := len(strongest)
+	var v actionVerdict
+	for _, c := range j.cells[a.library.catalog.Action(i)] {
+		if !c.granted() || !c.effective() {
+			continue
+		}
+		if rank := slices.Index(strongest, c.verdict); rank >= 0 && rank < best {
+			best, v = rank, actionVerdict{verdict: c.verdict}
+			if c.verdict == report.VerdictUnobservable {
+				v.reason = c.reason
+			}
+		}
+	}
+	if best < len(strongest) {
+		return v
+	}
+	if why := a.whyUnobservable(j, i, false); why != "" {
+		return actionVerdict{report.VerdictUnobservable, why}
 	}
 	return actionVerdict{verdict: report.VerdictUnused}
 }
 
-func (a *audit) whyUnobservable(j *judgement, i int, failed bool) string {
+// whyUnobservable says why it is not known whether an action was called, where no
+// call of it was authorised; empty if it certainly was not. elsewhere: what was turned
+// away was on other resources than are asked about.
+func (a *audit) whyUnobservable(j *judgement, i int, elsewhere bool) string {
 	action := a.library.catalog.Action(i)
 	switch {
-	case failed:
-		return reasonFailedJobs
-	case j.seen.attempted[action] != nil:
+	case j.seen.attempted[action] != nil && !elsewhere:
 		return reasonAttempted
-	case j.seen.denied[action] != nil:
+	case j.seen.denied[action] != nil && !elsewhere:
 		return reasonRefused
 	case j.grant.unknown != "", j.grant.layers.Boundary == layerNotRead:
 		return reasonNoGrant
 	}
-	switch v := visibilities()[i]; v.Class {
-	case actions.Management:
-		return a.observer.blind
-	case actions.Data:
-		return reasonData
-	default:
-		return v.Reason
+	if why := a.observer.whyNotSeen(i, action, ""); why != "" {
+		return why
 	}
+	if a.observer.jobs != "" && requirable()[action] {
+		return a.observer.jobs
+	}
+	return a.veto(j, action)
 }
 
 // visibilities are those of the catalogue's actions.
@@ -150,20 +177,6 @@ var visibilities = sync.OnceValue(func() []actions.Visibility {
 	}
 	return out
 })
-
-// elsewhere are the layers of a refusal that are neither identity nor boundary:
-// those two already narrow what is granted.
-var elsewhere = []string{"scp", "rcp", "resource", "session", "endpoint"}
-
-func blockedElsewhere(o *observation) bool {
-	return o != nil && slices.ContainsFunc(elsewhere, func(l string) bool { _, ok := o.layers[l]; return ok })
-}
-
-// stillBlocked reports whether a layer that we do not see refuses the need: its
-// resource was refused, and no job has completed since.
-func stillBlocked(o *observation, r *required) bool {
-	return blockedElsewhere(o) && touches(o, r.resource) && !r.completedAt.After(o.last)
-}
 
 // judgeUnknownActions gives verdicts to actions that no catalogue has: those
 // that a policy names outright, and those that were used under a wildcard.
@@ -182,7 +195,7 @@ func (a *audit) judgeUnknownActions(j *judgement) {
 		}
 	}
 	for _, o := range j.seen.used {
-		if !o.known {
+		if !o.listed {
 			names[o.action] = true
 		}
 	}
@@ -204,58 +217,6 @@ func (a *audit) judgeUnknownActions(j *judgement) {
 		}
 		j.actions[name] = v
 	}
-}
-
-// judgeNeed holds one requirement against the grant.
-func (a *audit) judgeNeed(j *judgement, r *required) *judgedNeed {
-	n := &judgedNeed{required: r}
-	touched := touches(j.seen.used[r.action], r.resource)
-	if j.grant == nil {
-		// A role that is gone grants nothing now; what its jobs needed is history.
-		n.verdict = report.VerdictUnobservable
-		if touched {
-			n.verdict = report.VerdictForeign
-		}
-		return n
-	}
-	n.access = j.grant.stack.Access(j.grant.principal, r.action, r.resource, j.grant.known)
-	whole := n.granted() && (!n.access.Partial || r.completed)
-	switch {
-	case whole && n.access.Effective == policy.No, whole && !touched && stillBlocked(j.seen.denied[r.action], r):
-		n.verdict = report.VerdictBlocked
-	case whole && touched:
-		n.verdict = report.VerdictUsed
-	case whole && r.need.strength == strengthFailed:
-		n.verdict = report.VerdictUnobservable
-	case whole:
-		n.verdict = report.VerdictRequired
-	case j.grant.unknown != "":
-		n.verdict = report.VerdictUnobservable
-	case touched:
-		n.verdict = report.VerdictForeign
-	case r.completed:
-		n.verdict = report.VerdictContradicted
-	default:
-		n.verdict = report.VerdictMissing
-	}
-	return n
-}
-
-// touches reports whether a use was seen on the pattern's resources. A use
-// whose resource no record tells counts for every pattern of its action.
-func touches(o *observation, pattern string) bool {
-	if o == nil {
-		return false
-	}
-	if len(o.resources) == 0 || pattern == "*" {
-		return true
-	}
-	for r := range o.resources {
-		if policy.Includes(pattern, r) || policy.Includes(r, pattern) {
-			return true
-		}
-	}
-	return false
 }
 
 // counts sums the verdicts of a role.
@@ -325,7 +286,7 @@ func (a *audit) unseen(j *judgement, verdict report.Verdict) report.Unseen {
 		return cmp.Or(cmp.Compare(y.Count, x.Count), cmp.Compare(x.Reason, y.Reason))
 	})
 	if verdict == report.VerdictUnused && u.Count > 0 {
-		u.Basis = a.observer.basis
+		u.Basis = append(slices.Clone(a.observer.basis), a.support(j, slices.Sorted(maps.Keys(u.Services))))
 	}
 	return u
 }

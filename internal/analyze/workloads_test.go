@@ -40,23 +40,31 @@ func TestWorkloads(t *testing.T) {
 // TestInvoker: who used the session, as far as the facts tell.
 func TestInvoker(t *testing.T) {
 	hours := newTrainingHours([]*snapshot.Job{{CreatedAt: now.AddDate(0, 0, -3).Add(-1), EndedAt: now.AddDate(0, 0, -3)}})
+	alone, shared := invokers{hours: hours}, invokers{hours: hours, shared: true}
 	for _, tt := range []struct {
 		name   string
+		role   invokers
 		change func(*snapshot.Usage)
 		want   string
 	}{
-		{"a SageMaker session while a job ran", func(u *snapshot.Usage) {}, "training"},
-		{"a SageMaker session in the minutes after", func(u *snapshot.Usage) { u.First = u.First.Add(afterglow / 2); u.Last = u.First }, "training"},
-		{"a SageMaker session while none ran", func(u *snapshot.Usage) { u.First = u.First.AddDate(0, 0, 1); u.Last = u.First }, "unknown"},
-		{"a source identity", func(u *snapshot.Usage) { u.Who = snapshot.Who{Session: "x", SourceIdentity: "dana"} }, "human"},
-		{"identity propagation", func(u *snapshot.Usage) { u.Who = snapshot.Who{Session: "x", OnBehalfOf: "id"} }, "human"},
-		{"a session named like a person", func(u *snapshot.Usage) { u.Who = snapshot.Who{Session: "dana@example.com"} }, "human"},
-		{"a service with a session of its own", func(u *snapshot.Usage) { u.Who = snapshot.Who{Session: "x", InvokedBy: "glue.amazonaws.com"} }, "service"},
-		{"nothing to go by", func(u *snapshot.Usage) { u.Who = snapshot.Who{Session: "x"} }, "unknown"},
+		{"a SageMaker session while a job ran", alone, func(u *snapshot.Usage) {}, "training"},
+		{"the same, of a role that a notebook has too", shared, func(u *snapshot.Usage) {}, "unknown"},
+		{"the same, by SageMaker itself", shared, func(u *snapshot.Usage) { u.Who.InvokedBy = sageMaker }, "training"},
+		{"the same, a pull by ECR itself", shared, func(u *snapshot.Usage) { u.Who.InvokedBy = "ecr.amazonaws.com" }, "training"},
+		{"a SageMaker session, by Athena on its account", alone, func(u *snapshot.Usage) { u.Who.InvokedBy = "athena.amazonaws.com" }, "service"},
+		{"a SageMaker session, by S3 for an encrypted object", alone, func(u *snapshot.Usage) { u.Who.InvokedBy = "AWS Internal" }, "training"},
+		{"a training job on behalf of a person", alone, func(u *snapshot.Usage) { u.Who.OnBehalfOf = "id" }, "training"},
+		{"a SageMaker session in the minutes after", alone, func(u *snapshot.Usage) { u.First = u.First.Add(afterglow / 2); u.Last = u.First }, "training"},
+		{"a SageMaker session while none ran", alone, func(u *snapshot.Usage) { u.First = u.First.AddDate(0, 0, 1); u.Last = u.First }, "unknown"},
+		{"a source identity", alone, func(u *snapshot.Usage) { u.Who = snapshot.Who{Session: "x", SourceIdentity: "dana"} }, "human"},
+		{"identity propagation", alone, func(u *snapshot.Usage) { u.Who = snapshot.Who{Session: "x", OnBehalfOf: "id"} }, "human"},
+		{"a session named like a person", alone, func(u *snapshot.Usage) { u.Who = snapshot.Who{Session: "dana@example.com"} }, "human"},
+		{"a service with a session of its own", alone, func(u *snapshot.Usage) { u.Who = snapshot.Who{Session: "x", InvokedBy: "glue.amazonaws.com"} }, "service"},
+		{"nothing to go by", alone, func(u *snapshot.Usage) { u.Who = snapshot.Who{Session: "x"} }, "unknown"},
 	} {
 		u := use("ecr.amazonaws.com", "DescribeRepositories", "")
 		tt.change(&u)
-		if got := invoker(&u, hours); got != tt.want {
+		if got := tt.role.of(&u); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
 	}

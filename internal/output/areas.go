@@ -1,45 +1,163 @@
 package output
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"sagemaker-role-audit/internal/analyze/report"
 )
 
-// areas lays what the jobs need, how it is granted, what was touched and what is
-// proposed under one another, area by area.
-func (p *page) areas(areas []report.Area) {
-	for i, a := range areas {
+// areas lays what is granted, needed and seen side by side, area by area, each cell
+// with its verdict, and what is proposed below.
+func (p *page) areas(r *report.Role) {
+	if slices.ContainsFunc(r.Cells, func(c report.JudgedCell) bool { return slices.Contains(fourAreas, c.Area) }) {
+		p.indented(name(cellLine("Verdict", "Granted", "Needed", "Seen") + "Action, on what").in(2))
+		p.blank()
+	}
+	for i, a := range r.Areas {
 		if i > 0 {
 			p.blank()
 		}
-		p.area(a)
+		p.area(a, cellsOf(r, a.Area))
 	}
 }
 
 // areaWidth is the room for the labels of an area.
 const areaWidth = len("  proposed  ")
 
-func (p *page) area(a report.Area) {
-	excess := "nothing granted in excess"
-	if a.Excess > 0 {
-		excess = plural(a.Excess, "granted action", "granted actions") + " neither used nor required"
-	}
-	row := func(label string, ps ...para) { p.labelled(text(label).in(2), areaWidth, ps) }
-	if len(a.Required)+len(a.Granted)+len(a.Touched)+len(a.Proposed) == 0 {
+// cellWidth is the room for cellLine.
+var cellWidth = len(cellLine("", "", "", ""))
+
+// cellLine are the columns of a cell before its name.
+func cellLine(verdict, granted, needed, seen string) string {
+	return fmt.Sprintf("%-13s %-11s %-9s %4s  ", verdict, granted, needed, seen)
+}
+
+func (p *page) area(a report.Area, cells []*cellGroup) {
+	excess := excessOf(a)
+	if len(cells)+len(a.Proposed) == 0 {
 		p.labelled(text(a.Area), areaWidth, paras("not needed, not seen; "+excess))
 		return
 	}
 	p.labelled(text(a.Area), areaWidth, paras(excess))
-	row("needed", p.cells(a.Required, "nothing")...)
-	row("granted", p.cells(a.Granted, "nothing of what is needed")...)
-	row("seen", p.cells(a.Touched, "no record")...)
+	for _, g := range cells[:min(len(cells), maxCells)] {
+		p.cellGroup(g)
+	}
+	p.indented(more(len(cells) - maxCells)...)
+	row := func(ps ...para) { p.labelled(text("proposed").in(2), areaWidth, ps) }
 	if len(a.Proposed) > 0 && sameCells(a.Required, a.Proposed) {
-		row("proposed", text("as needed"))
+		row(text("as needed"))
 		return
 	}
-	row("proposed", p.cells(a.Proposed, "nothing")...)
+	row(p.cells(a.Proposed, "nothing")...)
+}
+
+func excessOf(a report.Area) string {
+	var parts []string
+	if a.Excess > 0 {
+		parts = append(parts, plural(a.Excess, "granted action", "granted actions")+" neither used nor required")
+	}
+	if a.ExcessPatterns > 0 {
+		parts = append(parts, plural(a.ExcessPatterns, "granted pattern", "granted patterns")+" wider than what is needed or seen")
+	}
+	if len(parts) == 0 {
+		return "nothing granted in excess"
+	}
+	return strings.Join(parts, "; ")
+}
+
+// cellGroup is cells alike in all but action or resource.
+type cellGroup struct {
+	report.JudgedCell
+	actions, resources []string
+}
+
+// cellsOf are the cells of an area, the rest of the grant last: those of one action
+// that are alike are put together, then those of the same resources.
+func cellsOf(r *report.Role, area string) []*cellGroup {
+	alike := func(a, b *report.JudgedCell) bool {
+		return a.Verdict == b.Verdict && a.Granted == b.Granted && a.Effective == b.Effective && a.Partial == b.Partial &&
+			a.Needed == b.Needed && a.Seen == b.Seen && a.Rest == b.Rest && a.Reason == b.Reason
+	}
+	var groups []*cellGroup
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		if c.Area != area {
+			continue
+		}
+		resources := []string{c.Resource}
+		if c.Rest {
+			resources = c.Patterns
+		}
+		if j := slices.IndexFunc(groups, func(g *cellGroup) bool {
+			return alike(&g.JudgedCell, c) && slices.Equal(g.actions, []string{c.Action})
+		}); j >= 0 {
+			groups[j].resources = append(groups[j].resources, resources...)
+			continue
+		}
+		groups = append(groups, &cellGroup{*c, []string{c.Action}, resources})
+	}
+	var merged []*cellGroup
+	for _, g := range groups {
+		if j := slices.IndexFunc(merged, func(h *cellGroup) bool {
+			return alike(&g.JudgedCell, &h.JudgedCell) && slices.Equal(g.resources, h.resources)
+		}); j >= 0 {
+			merged[j].actions = append(merged[j].actions, g.actions...)
+			continue
+		}
+		merged = append(merged, g)
+	}
+	slices.SortStableFunc(merged, func(a, b *cellGroup) int {
+		switch {
+		case a.Rest == b.Rest:
+			return 0
+		case b.Rest:
+			return -1
+		}
+		return 1
+	})
+	return merged
+}
+
+func (p *page) cellGroup(g *cellGroup) {
+	granted := g.Granted
+	switch {
+	case g.Granted == "no":
+	case g.Effective == "no":
+		granted = "refused"
+	case g.Granted == "conditional":
+		granted = "condition"
+	case g.Partial:
+		granted = "in part"
+	}
+	seen := "-"
+	if g.Seen > 0 {
+		seen = strconv.Itoa(g.Seen)
+	}
+	needed := g.Needed
+	if needed == "" {
+		needed = "-"
+	}
+	actions := strings.Join(g.actions, ", ")
+	if g.Rest {
+		actions = "the rest of " + actions
+	}
+	line := cellLine(string(g.Verdict), granted, needed, seen)
+	p.labelled(name(strings.TrimRight(line, " ")).in(2), cellWidth+2, paras(actions))
+	const under = 6
+	for _, r := range g.resources[:min(len(g.resources), maxResources)] {
+		if r != "" {
+			p.indented(name(r).in(under).hanging(2))
+		}
+	}
+	for _, q := range more(len(g.resources) - maxResources) {
+		p.indented(q.in(under))
+	}
+	if g.Reason != "" {
+		p.indented(text("(" + g.Reason + ")").in(under).hanging(1))
+	}
 }
 
 func sameCells(a, b []report.Cell) bool {

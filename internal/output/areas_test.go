@@ -8,29 +8,48 @@ import (
 	"sagemaker-role-audit/internal/analyze/report"
 )
 
-func area(t *testing.T, a report.Area) string {
+func area(t *testing.T, r *report.Role) string {
 	t.Helper()
 	p := &page{width: MinWidth}
-	p.area(a)
+	p.area(r.Areas[0], cellsOf(r, r.Areas[0].Area))
 	return p.buf.String()
 }
 
-func TestAreaGroupsActionsByResources(t *testing.T) {
-	got := area(t, report.Area{Area: "s3-write", Excess: 1,
-		Required: []report.Cell{
-			{Action: "s3:PutObject", Resources: []string{"arn:aws:s3:::b/1/*"}},
-			{Action: "s3:AbortMultipartUpload", Resources: []string{"arn:aws:s3:::b/1/*", "arn:aws:s3:::b/2/*"}},
-			{Action: "s3:PutObject", Resources: []string{"arn:aws:s3:::b/2/*"}},
+// The cells of one action that are alike are one row, those of the same resources
+// as well, and the rest of the grant comes last.
+func TestAreaGroupsCells(t *testing.T) {
+	judged := func(action, resource string, verdict report.Verdict) report.JudgedCell {
+		return report.JudgedCell{Action: action, Area: "s3-write", Resource: resource, Granted: "yes", Effective: "yes", Needed: "completed", Verdict: verdict}
+	}
+	rest := report.JudgedCell{Action: "s3:AbortMultipartUpload", Area: "s3-write", Rest: true, Patterns: []string{"*"}, Granted: "conditional", Effective: "conditional",
+		Verdict: report.VerdictUnobservable, Reason: "recorded as data events only"}
+	refused := judged("s3:PutObject", "arn:aws:s3:::b/3/*", report.VerdictBlocked)
+	refused.Effective, refused.Seen = "no", 7
+	got := area(t, &report.Role{
+		Areas: []report.Area{{Area: "s3-write", Excess: 1, ExcessPatterns: 2,
+			Proposed: []report.Cell{{Action: "s3:PutObject", Resources: []string{"arn:aws:s3:::b/1/*"}}}}},
+		Cells: []report.JudgedCell{
+			rest,
+			judged("s3:AbortMultipartUpload", "arn:aws:s3:::b/1/*", report.VerdictRequired),
+			judged("s3:AbortMultipartUpload", "arn:aws:s3:::b/2/*", report.VerdictRequired),
+			judged("s3:PutObject", "arn:aws:s3:::b/1/*", report.VerdictRequired),
+			judged("s3:PutObject", "arn:aws:s3:::b/2/*", report.VerdictRequired),
+			refused,
+			{Action: "logs:PutLogEvents", Area: "logs"},
 		},
-		Granted:  []report.Cell{{Action: "s3:PutObject", Resources: []string{"*"}, Conditional: true}},
-		Proposed: []report.Cell{{Action: "s3:PutObject", Resources: []string{"arn:aws:s3:::b/1/*"}}},
 	})
-	want := `  s3-write    1 granted action neither used nor required
-    needed    s3:PutObject, s3:AbortMultipartUpload on
-                arn:aws:s3:::b/1/*
-                arn:aws:s3:::b/2/*
-    granted   s3:PutObject (under a condition) on *
-    seen      no record
+	want := `  s3-write    1 granted action neither used nor required; 2 granted patterns
+              wider than what is needed or seen
+    required      yes         completed    -  s3:AbortMultipartUpload,
+                                              s3:PutObject
+        arn:aws:s3:::b/1/*
+        arn:aws:s3:::b/2/*
+    blocked       refused     completed    7  s3:PutObject
+        arn:aws:s3:::b/3/*
+    unobservable  condition   -            -  the rest of
+                                              s3:AbortMultipartUpload
+        *
+        (recorded as data events only)
     proposed  s3:PutObject on arn:aws:s3:::b/1/*
 `
 	if got != want {
@@ -39,21 +58,24 @@ func TestAreaGroupsActionsByResources(t *testing.T) {
 }
 
 func TestAreaNotNeeded(t *testing.T) {
-	if got, want := area(t, report.Area{Area: "logs", Excess: 98}), "  logs        not needed, not seen; 98 granted actions neither used nor required\n"; got != want {
+	if got, want := area(t, &report.Role{Areas: []report.Area{{Area: "logs", Excess: 98}}}), "  logs        not needed, not seen; 98 granted actions neither used nor required\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
 // Long lists end with how many more there are.
 func TestAreaCapsLists(t *testing.T) {
-	var a report.Area
+	r := &report.Role{Areas: []report.Area{{Area: "s3-read"}}}
 	for i := range 20 {
-		a.Required = append(a.Required, report.Cell{Action: "s3:GetObject", Resources: []string{fmt.Sprintf("arn:aws:s3:::bucket-%d/*", i)}})
-		a.Granted = append(a.Granted, report.Cell{Action: fmt.Sprintf("s3:Get%d", i), Resources: []string{fmt.Sprintf("arn:aws:s3:::bucket-%d/*", i)}})
+		bucket := fmt.Sprintf("arn:aws:s3:::bucket-%d/*", i)
+		r.Cells = append(r.Cells, report.JudgedCell{Action: "s3:GetObject", Area: "s3-read", Resource: bucket, Granted: "yes", Verdict: report.VerdictUsed},
+			report.JudgedCell{Action: fmt.Sprintf("s3:Get%d", i), Area: "s3-read", Resource: "*", Granted: "yes", Seen: i, Verdict: report.VerdictUsed})
 	}
-	got := area(t, a)
-	if n := strings.Count(got, "and 12 more (all of them: -o json)"); n != 2 {
-		t.Errorf("%d of two lists say what is left out:\n%s", n, got)
+	got := area(t, r)
+	for _, want := range []string{"and 12 more (all of them: -o json)", "and 9 more (all of them: -o json)"} {
+		if strings.Count(got, want) != 1 {
+			t.Errorf("it does not say %q:\n%s", want, got)
+		}
 	}
 	if strings.Contains(got, "bucket-8") || !strings.Contains(got, "bucket-7") {
 		t.Errorf("not eight are shown:\n%s", got)

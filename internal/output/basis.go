@@ -144,13 +144,79 @@ func (p *page) gaps(v view) {
 		if g.Detail != "" {
 			what = append(what, text(g.Detail))
 		}
+		if g.Remedy != "" {
+			what = append(what, text("Do: "+g.Remedy).hanging(4))
+		}
 		p.labelled(text(g.Impact).styled(st), labelWidth, what)
 	}
 }
 
+// trails writes what the account's trails record.
+func (p *page) trails(v view) {
+	p.heading("TRAILS: what CloudTrail's trails record, whether or not it was read")
+	if len(v.Trails) == 0 {
+		p.indented(text("none seen"))
+	}
+	for _, t := range v.Trails {
+		how := "records " + t.HomeRegion + " alone"
+		if t.MultiRegion {
+			how = "records every region"
+		}
+		if t.Organization {
+			how += ", for the organization"
+		}
+		if !t.Logging {
+			how += "; switched off"
+		}
+		if len(t.Unread) > 0 {
+			how += "; not read: " + strings.Join(t.Unread, ", ")
+		}
+		p.indented(name(t.ARN).hanging(2), text(how).in(2))
+		for _, r := range t.Records {
+			p.indented(text("- " + recording(r)).in(2).hanging(2))
+			for _, arn := range r.Scope[:min(len(r.Scope), maxResources)] {
+				p.indented(name(arn).in(6).hanging(2))
+			}
+			for _, q := range more(len(r.Scope) - maxResources) {
+				p.indented(q.in(6))
+			}
+		}
+	}
+}
+
+// recording puts into words what a selector lets through.
+func recording(r report.Recording) string {
+	what := r.EventClass + " events"
+	if r.ResourceType != "" {
+		what += " of " + r.ResourceType
+	}
+	if r.Access != "all" {
+		what += ", " + r.Access + "s only"
+	}
+	if len(r.Without) > 0 {
+		what += ", without " + some(r.Without, len(r.Without), maxNames)
+	}
+	switch {
+	case r.Whole:
+		what += ", for the whole window"
+	case r.Since != nil:
+		what += ", since " + day(*r.Since)
+	}
+	if r.Note != "" {
+		what += "; " + r.Note
+	}
+	if !r.Understood {
+		what += ": taken to record nothing"
+	}
+	if len(r.Scope) > 0 {
+		what += ", on"
+	}
+	return what
+}
+
 // blindSpots writes what no permission would have shown.
 func (p *page) blindSpots(v view) {
-	p.heading("BLIND SPOTS: recorded nowhere in the account")
+	p.heading("BLIND SPOTS: recorded by nothing that was read")
 	if len(v.BlindSpots) == 0 {
 		p.indented(text("none"))
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,9 +99,17 @@ func TestARNsStayWhole(t *testing.T) {
 		role.Policies[0].ARN = arn()
 		role.Workloads[0].ARN = arn()
 		role.Trust.OtherPrincipals[0] = arn()
-		role.Areas[1].Required[0].Resources = []string{arn(), arn()}
-		role.Areas[1].Granted[0].Resources = []string{arn()}
-		role.Areas[1].Touched[0].Resources = []string{arn()}
+		for i := range role.Cells {
+			switch c := &role.Cells[i]; {
+			case !slices.Contains(fourAreas, c.Area):
+			case c.Rest:
+				c.Patterns = []string{arn()}
+			default:
+				c.Resource = arn()
+			}
+		}
+		r.Trails[0].ARN = arn()
+		r.Trails[0].Records[0].Scope = []string{arn()}
 		role.Areas[1].Proposed = []report.Cell{{Action: "s3:GetObject", Resources: []string{arn()}}}
 		role.Required[len(role.Required)-1].Resources = []string{arn()}
 		role.Missing = []report.Missing{{Action: "s3:GetObject", Resources: []string{arn()}}}

@@ -22,7 +22,7 @@ func (p *page) role(v *roleView, i, n int) {
 	p.field("", notes(v.ReadinessWhy)...)
 	p.part("Findings", len(v.findings) > 0, func() { p.findings(v.ARN, v.findings) })
 	p.part("Granted", v.Exists || v.Counts.Granted > 0, func() { p.grant(v.Role) })
-	p.part("The four areas", len(v.Areas) > 0, func() { p.areas(v.Areas) })
+	p.part("The four areas", len(v.Areas) > 0, func() { p.areas(v.Role) })
 	others := otherAreas(v.Role)
 	p.part("Also required, beyond the four areas", len(others) > 0, func() { p.required(others) })
 	p.part("Missing: required and not granted", len(v.Missing) > 0, func() { p.missing(v.Missing) })
@@ -75,7 +75,11 @@ func jobs(j report.Jobs) []para {
 	}
 	ps := paras(join("; ", fmt.Sprintf("%d: %s", j.Total, tally(j.ByStatus)), tally(j.ByRegion)))
 	if j.FirstAt != nil && j.LastAt != nil {
-		ps = append(ps, text(fmt.Sprintf("created %s to %s", day(*j.FirstAt), day(*j.LastAt))))
+		s := fmt.Sprintf("created %s to %s", day(*j.FirstAt), day(*j.LastAt))
+		if j.TuningChildren > 0 {
+			s += fmt.Sprintf("; %d of them children of hyperparameter tuning jobs", j.TuningChildren)
+		}
+		ps = append(ps, text(s))
 	}
 	if len(j.Names) > 0 {
 		ps = append(ps, text("newest: "+some(j.Names, j.Total, 3)))

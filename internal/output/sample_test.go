@@ -54,6 +54,12 @@ func sample() *report.Report {
 			{What: "logs:PutLogEvents", Reason: "CloudTrail records no call of it, in any kind of event.", Remedy: "Keep it for every role whose jobs write logs."},
 			{What: "S3 object reads and writes", Reason: "Data events; no trail of this account was read.", Remedy: "Turn on S3 data events for the buckets of the jobs for one training cycle."},
 		},
+		Trails: []report.Trail{{ARN: "arn:aws:cloudtrail:eu-west-1:" + account + ":trail/management", HomeRegion: "eu-west-1", MultiRegion: true, Logging: true,
+			Records: []report.Recording{
+				{EventClass: "management", Access: "write", Without: []string{"kms.amazonaws.com"}, Understood: true, Whole: true},
+				{EventClass: "data", Access: "all", ResourceType: "AWS::S3::Object", Scope: []string{"arn:aws:s3:::fraud-models/"}, Understood: true, Since: atp("2026-10-21 09:00")},
+				{EventClass: "data", Access: "all", Note: "this version does not model its selector on userIdentity.arn"}},
+		}},
 		Roles: []report.Role{adminRole(), goneRole(), trainerRole()},
 	}
 	for _, region := range r.Regions.Read {
@@ -102,6 +108,18 @@ func adminRole() report.Role {
 	}
 	required = append(required, report.Required{Action: "kms:Decrypt", Area: "kms", Resources: []string{"arn:aws:kms:eu-west-1:" + account + ":key/1234abcd-12ab-34cd-56ef-1234567890ab"}, ResourcesTotal: 1, Strength: "proven", Confidence: "doc", IfMissing: "fails", Verdict: report.VerdictUsed},
 		report.Required{Action: "cloudwatch:PutMetricData", Area: "metrics", Resources: []string{"*"}, ResourcesTotal: 1, Strength: "completed", Confidence: "doc", IfMissing: "unknown", Optional: true, Verdict: report.VerdictRequired})
+	var cells []report.JudgedCell
+	for _, q := range required {
+		for _, resource := range q.Resources {
+			c := report.JudgedCell{Action: q.Action, Area: q.Area, Resource: resource, Granted: "yes", Effective: "yes", Needed: q.Strength, Verdict: q.Verdict}
+			if q.Action == "ecr:BatchGetImage" {
+				c.Verdict, c.Seen = report.VerdictUsed, 128
+			}
+			cells = append(cells, c)
+		}
+		cells = append(cells, report.JudgedCell{Action: q.Action, Area: q.Area, Rest: true, Patterns: []string{"*"}, Granted: "yes", Effective: "yes",
+			Verdict: report.VerdictUnobservable, Reason: "recorded as data events only, which Event history never shows"})
+	}
 	return report.Role{
 		ARN: admin, ID: "AROAEXAMPLEADMIN00001", Name: "ml-platform-admin", Path: "/", Exists: true,
 		CreatedAt: atp("2023-02-01 08:00"), LastUsedAt: atp("2026-10-30 22:10"),
@@ -118,7 +136,8 @@ func adminRole() report.Role {
 			{Action: "ecr:BatchGetImage", Resources: []string{image}, ResourcesTotal: 1, Count: 128, First: at("2026-08-02 10:00"), Last: at("2026-10-30 21:01"), Regions: []string{"eu-west-1", "us-east-1"}, By: []string{"training"}, Verdict: report.VerdictUsed, Evidence: []report.Evidence{{Source: "cloudtrail", EventID: "0a1b", EventName: "BatchGetImage"}}},
 			{Action: "kms:Decrypt", Resources: []string{"arn:aws:kms:eu-west-1:" + account + ":key/1234abcd-12ab-34cd-56ef-1234567890ab"}, ResourcesTotal: 1, Count: 960, First: at("2026-08-02 10:00"), Last: at("2026-10-30 21:03"), Regions: []string{"eu-west-1"}, By: []string{"training"}, Verdict: report.VerdictUsed},
 			{Action: "iam:ListRoles", Count: 3, First: at("2026-09-01 10:00"), Last: at("2026-09-01 10:05"), Regions: []string{"us-east-1"}, By: []string{"human"}, Verdict: report.VerdictUsed},
-			{Action: "sagemaker:DescribeTrainingJob", Count: 1, First: at("2026-09-01 10:00"), Last: at("2026-09-01 10:05"), Regions: []string{"eu-west-1"}, By: []string{"studio", "human"}, Verdict: report.VerdictForeign},
+			{Action: "sagemaker:DescribeTrainingJob", Count: 1, First: at("2026-09-01 10:00"), Last: at("2026-09-01 10:05"), Regions: []string{"eu-west-1"}, By: []string{"studio", "human"}, Who: []string{"source identity dana"}, Verdict: report.VerdictForeign,
+				Reason: "no policy of the role grants it today: PutRolePolicy by platform/ruth on 2026-10-30 came after its last use"},
 		},
 		Required: required,
 		Unused: report.Unseen{Count: 15700, Services: map[string]report.UnseenService{
@@ -127,8 +146,9 @@ func adminRole() report.Role {
 			Basis: []string{"CloudTrail Event history, management events, 2026-08-02 to 2026-10-31, eu-west-1 and us-east-1"}},
 		Unobservable: report.Unseen{Count: 6377, Services: map[string]report.UnseenService{"s3": {Count: 120, Actions: []string{"s3:DeleteObject"}}, "sqs": {Count: 20, All: true}},
 			Reasons: []report.Reason{{Reason: "a data event, and no source of data events was read", Count: 2100}, {Reason: "CloudTrail never records the call", Count: 4277}}},
+		Cells: cells, CellsTotal: len(cells),
 		Areas: []report.Area{
-			{Area: "ecr-pull", Required: pull, Granted: star(pull), Touched: pull[1:2], Excess: 45, Proposed: pull},
+			{Area: "ecr-pull", Required: pull, Granted: star(pull), Touched: pull[1:2], Excess: 45, ExcessPatterns: 4, Proposed: pull},
 			{Area: "s3-read", Required: needed, Granted: star(needed), Touched: []report.Cell{{Action: "s3:GetObject", Resources: []string{"arn:aws:s3:::fraud-training-data-eu-west-1/2026/10/train.parquet"}}}, Excess: 140, Proposed: needed},
 			{Area: "s3-write", Required: write, Granted: star(write), Excess: 140, Proposed: write},
 			{Area: "logs", Required: logs, Granted: star(logs), Touched: logs[:2], Excess: 98, Proposed: []report.Cell{{Action: "logs:CreateLogGroup", Resources: []string{groups}}, {Action: "logs:CreateLogStream", Resources: []string{groups + ":log-stream:*"}, Conditional: true}, {Action: "logs:PutLogEvents", Resources: []string{groups + ":log-stream:*"}}}},
@@ -159,7 +179,7 @@ func trainerRole() report.Role {
 		Granted:  report.Granted{Identity: 17, Effective: 14, Conditional: 2, Services: []string{"ecr", "logs", "s3"}},
 		Used:     []report.Used{{Action: "ecr:GetAuthorizationToken", Resources: []string{"*"}, ResourcesTotal: 1, Count: 18, First: at("2026-09-01 09:01"), Last: at("2026-10-30 08:12"), Regions: []string{"eu-west-1"}, By: []string{"training"}, Verdict: report.VerdictUsed}},
 		Denied: []report.Denied{
-			{Action: "s3:GetObject", Resources: []string{"arn:aws:s3:::fraud-validation-data-eu-west-1/2026/10/validation.parquet"}, ResourcesTotal: 1, Count: 2, Last: at("2026-10-30 08:13"), Verdict: report.VerdictMissing, Layer: "identity", Evidence: []report.Evidence{{Source: "cloudtrail", Region: "eu-west-1", EventID: "5c1e7a1e-1111-4222-8333-444455556666", EventName: "CreateTrainingJob"}}},
+			{Action: "s3:GetObject", Resources: []string{"arn:aws:s3:::fraud-validation-data-eu-west-1/2026/10/validation.parquet"}, ResourcesTotal: 1, Count: 2, Last: at("2026-10-30 08:13"), Verdict: report.VerdictMissing, Layer: "identity", Reason: "no policy of the role grants it", Evidence: []report.Evidence{{Source: "cloudtrail", Region: "eu-west-1", EventID: "5c1e7a1e-1111-4222-8333-444455556666", EventName: "CreateTrainingJob"}}},
 			{Action: "sts:AssumeRole", Count: 40, Last: at("2026-10-01 12:00"), ResolvedAt: atp("2026-10-02 12:00"), Verdict: report.VerdictRefused}},
 		Missing:      []report.Missing{{Action: "s3:GetObject", Resources: []string{"arn:aws:s3:::fraud-validation-data-eu-west-1/2026/*"}, Evidence: []report.Evidence{{Source: "sagemaker", Region: "eu-west-1", Job: "fraud-2026-10-30-08-11-57-123", Field: "InputDataConfig[1].DataSource.S3DataSource.S3Uri"}}}},
 		Unused:       report.Unseen{Count: 1, Services: map[string]report.UnseenService{"s3": {Count: 1, Actions: []string{"s3:CreateBucket"}}}, Basis: []string{"CloudTrail Event history, management events"}},

@@ -19,6 +19,7 @@ func writeTable(buf *bytes.Buffer, r *report.Report, o Options) error {
 	p.otherFindings(v)
 	p.coverage(v)
 	p.gaps(v)
+	p.trails(v)
 	p.blindSpots(v)
 	p.totals(v)
 	if p.err != nil {

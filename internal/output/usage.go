@@ -64,11 +64,8 @@ func (p *page) denied(denied []report.Denied) {
 	for _, d := range denied[:min(len(denied), maxUses)] {
 		what := p.onResources([]string{d.Action}, d.Resources, d.ResourcesTotal, labelWidth)
 		how := fmt.Sprintf("denied %s, last %s", plural(d.Count, "time", "times"), minute(d.Last))
-		if d.Layer != "" {
-			how += ", by the layer " + d.Layer
-		}
-		if d.ResolvedAt != nil {
-			how += ", allowed since " + minute(*d.ResolvedAt)
+		if d.Reason != "" {
+			how += "; " + d.Reason
 		}
 		p.field(string(d.Verdict), append(append(what, text(how)), evidence(d.Evidence)...)...)
 	}
@@ -85,13 +82,13 @@ func (p *page) used(used []report.Used) {
 	for _, u := range byCount[:min(len(byCount), maxUses)] {
 		action := cell{name(u.Action)}
 		if u.Verdict == report.VerdictForeign {
-			action = append(action, text("foreign: not granted by identity").in(2))
+			action = append(action, text("foreign: "+or(u.Reason, "not granted by identity")).in(2))
 		}
 		rows = append(rows, []cell{
 			action,
 			{text(strconv.Itoa(u.Count))},
 			{text(day(u.Last))},
-			{text(some(u.By, len(u.By), maxNames))},
+			append(cell{text(some(u.By, len(u.By), maxNames))}, paras(u.Who[:min(len(u.Who), 3)]...)...),
 			{text(some(u.Regions, len(u.Regions), 3))},
 		})
 	}

@@ -14,6 +14,7 @@ import (
 const (
 	maxNames     = 6  // names in a sentence
 	maxResources = 8  // resources of an action
+	maxCells     = 12 // cells of an area
 	maxUses      = 15 // used, denied, missing actions of a role
 	maxNotes     = 10 // lines of prose
 	maxRemovals  = 12 // reasons of removed grants

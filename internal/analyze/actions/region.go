@@ -14,6 +14,14 @@ var globalPrefixes = map[string]bool{
 	"shield": true, "signin": true, "sts": true, "waf": true,
 }
 
+// RecordedAtHome tells that calls of an IAM service prefix are recorded in the
+// partition's home region and nowhere else, so that its history alone proves their
+// absence: the services above but STS, whose regional endpoints record where they
+// are, and signing in, which is no action.
+func RecordedAtHome(prefix string) bool {
+	return globalPrefixes[prefix] && prefix != "sts" && prefix != "signin"
+}
+
 // HomeRegion is where a partition records the calls of its global services;
 // empty for a partition that is not known (AWS: iam-service endpoints).
 func HomeRegion(partition string) string {

@@ -37,9 +37,11 @@ type Report struct {
 	Coverage   []Coverage  `json:"coverage"`
 	Gaps       []Gap       `json:"gaps"`
 	BlindSpots []BlindSpot `json:"blindSpots"`
-	Summary    Summary     `json:"summary"`
-	Roles      []Role      `json:"roles"`
-	Findings   []Finding   `json:"findings"`
+	// Trails say what the account's trails record, whether or not it was read.
+	Trails   []Trail   `json:"trails"`
+	Summary  Summary   `json:"summary"`
+	Roles    []Role    `json:"roles"`
+	Findings []Finding `json:"findings"`
 	// Drift is null: this version compares with no baseline.
 	Drift *struct{} `json:"drift"`
 }
@@ -104,13 +106,52 @@ type Gap struct {
 	Impact string `json:"impact"`
 	Reason string `json:"reason"`
 	Detail string `json:"detail"`
+	// Remedy says what would close the gap, empty where nobody knows.
+	Remedy string `json:"remedy"`
 }
 
-// BlindSpot is what nothing in the account records.
+// BlindSpot is what nothing that was read records. Remedy is the cheapest change
+// that would remove it.
 type BlindSpot struct {
 	What   string `json:"what"`
 	Reason string `json:"reason"`
 	Remedy string `json:"remedy"`
+}
+
+// Trail is a CloudTrail trail that sees events of the account.
+type Trail struct {
+	ARN        string `json:"arn"`
+	HomeRegion string `json:"homeRegion"`
+	// MultiRegion trails see every region, others their home region.
+	MultiRegion  bool        `json:"multiRegion"`
+	Organization bool        `json:"organization"`
+	Logging      bool        `json:"logging"`
+	Records      []Recording `json:"records"`
+	// Unread names what could not be read of it: status, selectors.
+	Unread []string `json:"unread"`
+}
+
+// Recording is what a trail's selectors let through.
+type Recording struct {
+	// EventClass is management or data.
+	EventClass string `json:"eventClass"`
+	// Access is all, read or write.
+	Access string `json:"access"`
+	// ResourceType is resources.type of a data event, empty for management events.
+	ResourceType string `json:"resourceType"`
+	// Scope are the beginnings of the ARNs that are selected, empty for all.
+	Scope []string `json:"scope"`
+	// Without are the event sources that are left out.
+	Without []string `json:"without"`
+	// Understood is false for a selector with a field that this version does not
+	// model: then nothing is taken to be recorded by it.
+	Understood bool `json:"understood"`
+	// Since is when this began, as far back as the window goes: null when it is
+	// not known.
+	Since *time.Time `json:"since"`
+	// Whole: it began before the window.
+	Whole bool   `json:"whole"`
+	Note  string `json:"note"`
 }
 
 // Counts are numbers of distinct actions by verdict. Granted is
@@ -212,8 +253,12 @@ type Role struct {
 	Unused       Unseen      `json:"unused"`
 	Unobservable Unseen      `json:"unobservable"`
 	Missing      []Missing   `json:"missing"`
-	Areas        []Area      `json:"areas"`
-	Reach        Reach       `json:"reach"`
+	// Cells are the verdicts behind those of the actions, at most MaxCells;
+	// CellsTotal is how many there were.
+	Cells      []JudgedCell `json:"cells"`
+	CellsTotal int          `json:"cellsTotal"`
+	Areas      []Area       `json:"areas"`
+	Reach      Reach        `json:"reach"`
 	// Proposal is null for a role that is gone or could not be read.
 	Proposal *Proposal `json:"proposal"`
 }
@@ -225,6 +270,8 @@ type Jobs struct {
 	ByStatus map[string]int `json:"byStatus"`
 	FirstAt  *time.Time     `json:"firstAt"`
 	LastAt   *time.Time     `json:"lastAt"`
+	// TuningChildren are those that a hyperparameter tuning job started.
+	TuningChildren int `json:"tuningChildren"`
 	// Names are the 20 newest.
 	Names []string `json:"names"`
 }
@@ -302,19 +349,24 @@ const (
 	VerdictContradicted Verdict = "contradicted"
 )
 
-// Used is an action that the role was seen to use.
+// Used is an action that the role was seen to use: its resources of one verdict.
 type Used struct {
 	Action string `json:"action"`
 	// Resources are capped at MaxResources; ResourcesTotal is how many there were.
-	Resources      []string   `json:"resources"`
-	ResourcesTotal int        `json:"resourcesTotal"`
-	Count          int        `json:"count"`
-	First          time.Time  `json:"first"`
-	Last           time.Time  `json:"last"`
-	Regions        []string   `json:"regions"`
-	By             []string   `json:"by"`
-	Verdict        Verdict    `json:"verdict"`
-	Evidence       []Evidence `json:"evidence"`
+	Resources      []string  `json:"resources"`
+	ResourcesTotal int       `json:"resourcesTotal"`
+	Count          int       `json:"count"`
+	First          time.Time `json:"first"`
+	Last           time.Time `json:"last"`
+	Regions        []string  `json:"regions"`
+	By             []string  `json:"by"`
+	// Who are the people that the sessions name: "source identity ana", "on behalf
+	// of <user id>".
+	Who     []string `json:"who"`
+	Verdict Verdict  `json:"verdict"`
+	// Reason says of a foreign use why no policy of today grants it.
+	Reason   string     `json:"reason"`
+	Evidence []Evidence `json:"evidence"`
 }
 
 // Required is an action that the role's jobs need by their configuration.
@@ -331,7 +383,8 @@ type Required struct {
 	Evidence       []Evidence `json:"evidence"`
 }
 
-// Denied is an action that AWS refused the role.
+// Denied is an action that AWS refused the role: its resources of one verdict and
+// layer. ResolvedAt is the first success after the last refusal, on one of them.
 type Denied struct {
 	Action         string     `json:"action"`
 	Resources      []string   `json:"resources"`
@@ -341,7 +394,9 @@ type Denied struct {
 	ResolvedAt     *time.Time `json:"resolvedAt"`
 	Verdict        Verdict    `json:"verdict"`
 	// Layer is the layer that the error message names, empty where it names none.
-	Layer    string     `json:"layer"`
+	Layer string `json:"layer"`
+	// Reason puts verdict and layer into words.
+	Reason   string     `json:"reason"`
 	Evidence []Evidence `json:"evidence"`
 }
 
@@ -387,8 +442,39 @@ type Area struct {
 	Touched []Cell `json:"touched"`
 	// Excess counts the granted actions of the area's services that are neither
 	// used nor required.
-	Excess   int    `json:"excess"`
-	Proposed []Cell `json:"proposed"`
+	Excess int `json:"excess"`
+	// ExcessPatterns counts, of the actions that are used or required, the granted
+	// patterns that reach beyond every resource needed or touched.
+	ExcessPatterns int    `json:"excessPatterns"`
+	Proposed       []Cell `json:"proposed"`
+}
+
+// JudgedCell is an action on the resources of one pattern, with its verdict.
+type JudgedCell struct {
+	Action string `json:"action"`
+	// Area is the area of the need, else one of the four by the action, else empty.
+	Area string `json:"area"`
+	// Resource is an IAM resource pattern. It is empty for a use or refusal whose
+	// record names no resource, and for Rest.
+	Resource string `json:"resource"`
+	// Rest: what is granted of the action beside its other cells, on Patterns (at
+	// most MaxResources).
+	Rest     bool     `json:"rest"`
+	Patterns []string `json:"patterns"`
+	// Granted is by the identity policies, Effective within every layer that was
+	// read: yes, conditional or no. Partial: on a part of the resources only.
+	Granted   string `json:"granted"`
+	Effective string `json:"effective"`
+	Partial   bool   `json:"partial"`
+	// Needed is the strength of the jobs' need, empty for none.
+	Needed string `json:"needed"`
+	// Seen and Denied count the calls on record, Last is the last of either.
+	Seen    int        `json:"seen"`
+	Denied  int        `json:"denied"`
+	Last    *time.Time `json:"last"`
+	Verdict Verdict    `json:"verdict"`
+	// Reason says why the verdict is none that speaks for itself.
+	Reason string `json:"reason"`
 }
 
 // Cell is an action with resource patterns, at most MaxResources. Conditional: only under a condition
@@ -519,6 +605,7 @@ const (
 	MaxActions   = 200
 	MaxRemoved   = 200
 	MaxEvidence  = 5
+	MaxCells     = 500
 )
 
 // Role returns the first role with the ARN, nil if there is none.

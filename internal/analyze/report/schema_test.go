@@ -50,6 +50,9 @@ func full(t *testing.T) map[string]any {
 	q := &o.Required[0]
 	q.Verdict, q.Strength, q.Confidence, q.IfMissing = report.VerdictRequired, "completed", "doc", "fails"
 	o.Reach.Buckets.Granted = "all"
+	c := &o.Cells[0]
+	c.Granted, c.Effective, c.Needed, c.Verdict = "yes", "conditional", "completed", report.VerdictUsed
+	r.Trails[0].Records[0].Access = "all"
 	o.Proposal.Proof.Status = "draft"
 	b, err := json.Marshal(r)
 	if err != nil {
