@@ -143,8 +143,6 @@ func faultyAccount() *awssim.Account {
 // oneByOne are the operations that only a run without the sweep calls.
 var oneByOne = map[string]bool{"iam:GetRole": true, "iam:GetRolePolicy": true, "iam:ListAttachedRolePolicies": true, "iam:ListRolePolicies": true, "iam:ListRoles": true}
 
-const noSweep = opSweep + " detail refused"
-
 // TestFaults puts every operation through every fault: what is missing is named by
 // operation and region, and nothing is called unused for it.
 func TestFaults(t *testing.T) {
