@@ -48,10 +48,12 @@ type Snapshot struct {
 
 	Policies []ManagedPolicy `json:"policies"`
 	Roles    []Role          `json:"roles"`
-	Trails   []Trail         `json:"trails"`
-	Accessed []Accessed      `json:"accessed"`
-	Usage    []Usage         `json:"usage"`
-	Jobs     []Job           `json:"jobs"`
+	// Resources are the policies of the roles' buckets and keys that could be read.
+	Resources []ResourcePolicy `json:"resources"`
+	Trails    []Trail          `json:"trails"`
+	Accessed  []Accessed       `json:"accessed"`
+	Usage     []Usage          `json:"usage"`
+	Jobs      []Job            `json:"jobs"`
 }
 
 // Account is the account that was read. ID is 12 digits; Partition is aws,
@@ -237,6 +239,14 @@ type ManagedPolicy struct {
 	UpdatedAt time.Time `json:"updatedAt,omitzero"`
 }
 
+// ResourcePolicy is the policy of a bucket or a KMS key. A resource whose policy
+// could not be read is not among them; one without a policy has no Document.
+type ResourcePolicy struct {
+	// ARN is the bucket's or the key's.
+	ARN      string `json:"arn"`
+	Document string `json:"document,omitempty"`
+}
+
 // Usage is a group of calls that are alike in every fact that was kept.
 type Usage struct {
 	UseKey
@@ -276,6 +286,7 @@ func (s *Snapshot) Sort() {
 	slices.SortFunc(s.Usage, func(a, b Usage) int {
 		return cmp.Or(a.UseKey.Compare(b.UseKey), cmp.Compare(a.Source, b.Source))
 	})
+	slices.SortFunc(s.Resources, func(a, b ResourcePolicy) int { return cmp.Compare(a.ARN, b.ARN) })
 	slices.SortFunc(s.Jobs, CompareJobs)
 	s.sortTrails()
 }
