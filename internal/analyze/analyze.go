@@ -30,17 +30,12 @@ type audit struct {
 	told map[snapshot.RoleKey]*snapshot.Accessed
 }
 
-// Analyze judges a snapshot. It errs on one without a time or an account: no
-// verdict could be drawn from it. The snapshot is not changed.
-func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
-	if s.TakenAt.IsZero() {
-		return nil, errors.New("analyze: the snapshot does not say when it was taken")
-	}
+func newAudit(s *snapshot.Snapshot) *audit {
 	a := &audit{
 		snapshot: s, library: newLibrary(s), observer: newObserver(s),
-		place: place{partition: cmp.Or(s.Account.Partition, "aws"), account: cmp.Or(s.Account.ID, "*")}, perService: map[string]int{},
+		place:      place{partition: cmp.Or(s.Account.Partition, "aws"), account: cmp.Or(s.Account.ID, "*")},
+		perService: map[string]int{}, told: map[snapshot.RoleKey]*snapshot.Accessed{},
 	}
-	a.told = map[snapshot.RoleKey]*snapshot.Accessed{}
 	for i := range s.Accessed {
 		a.told[s.Accessed[i].RoleKey] = &s.Accessed[i]
 	}
@@ -48,6 +43,17 @@ func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
 	for i := range catalog.Len() {
 		a.perService[catalog.Service(i)]++
 	}
+	return a
+}
+
+// Analyze judges a snapshot. It errs on one without a time or an account: no
+// verdict could be drawn from it. The snapshot is not changed.
+func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
+	if s.TakenAt.IsZero() {
+		return nil, errors.New("analyze: the snapshot does not say when it was taken")
+	}
+	a := newAudit(s)
+	catalog := a.library.catalog
 	r := &report.Report{
 		SchemaVersion: report.SchemaVersion,
 		Tool:          report.Tool{Name: "audit", Version: o.Version},
