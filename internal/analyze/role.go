@@ -36,7 +36,7 @@ func (a *audit) role(j *judgement) report.Role {
 	r.Cells = []report.JudgedCell{}
 	for _, c := range j.cells.sorted() {
 		if r.CellsTotal++; r.CellsTotal <= report.MaxCells {
-			r.Cells = append(r.Cells, c.report())
+			r.Cells = append(r.Cells, a.reportCell(c))
 		}
 	}
 	var plan *plan

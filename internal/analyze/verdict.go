@@ -140,16 +140,16 @@ func (a *audit) judgeAction(j *judgement, i int) actionVerdict {
 	if best < len(strongest) {
 		return v
 	}
-	if why := a.whyUnobservable(j, i, false); why != "" {
+	if why := a.whyUnobservable(j, i, nil, false); why != "" {
 		return actionVerdict{report.VerdictUnobservable, why}
 	}
 	return actionVerdict{verdict: report.VerdictUnused}
 }
 
 // whyUnobservable says why it is not known whether an action was called, where no
-// call of it was authorised; empty if it certainly was not. elsewhere: what was turned
-// away was on other resources than are asked about.
-func (a *audit) whyUnobservable(j *judgement, i int, elsewhere bool) string {
+// call of it was authorised on the resources (nil: any); empty if it certainly was not.
+// elsewhere: what was turned away was on others.
+func (a *audit) whyUnobservable(j *judgement, i int, resources []string, elsewhere bool) string {
 	action := a.library.catalog.Action(i)
 	switch {
 	case j.seen.attempted[action] != nil && !elsewhere:
@@ -159,7 +159,7 @@ func (a *audit) whyUnobservable(j *judgement, i int, elsewhere bool) string {
 	case j.grant.unknown != "", j.grant.layers.Boundary == layerNotRead:
 		return reasonNoGrant
 	}
-	if why := a.observer.whyNotSeen(i, action, ""); why != "" {
+	if why := a.observer.whyNotSeen(i, action, resources); why != "" {
 		return why
 	}
 	if a.observer.jobs != "" && requirable()[action] {

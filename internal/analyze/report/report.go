@@ -360,8 +360,8 @@ type Used struct {
 	Last           time.Time `json:"last"`
 	Regions        []string  `json:"regions"`
 	By             []string  `json:"by"`
-	// Who are the people that the sessions name: "source identity ana", "on behalf
-	// of <user id>".
+	// Who are the people that the sessions name ("source identity ana", "on behalf
+	// of <user id>") and the services that called on the role's account.
 	Who     []string `json:"who"`
 	Verdict Verdict  `json:"verdict"`
 	// Reason says of a foreign use why no policy of today grants it.
@@ -475,6 +475,9 @@ type JudgedCell struct {
 	Verdict Verdict    `json:"verdict"`
 	// Reason says why the verdict is none that speaks for itself.
 	Reason string `json:"reason"`
+	// NotObservable says why a call on it would not be on record, empty if it would:
+	// then Seen 0 means that there was none.
+	NotObservable string `json:"notObservable"`
 }
 
 // Cell is an action with resource patterns, at most MaxResources. Conditional: only under a condition
