@@ -1,0 +1,212 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+)
+
+// prove reports "" if, on every side, what p allows of the deed lies within i; else
+// what stayed open.
+func (q *question) prove(d *deed) string {
+	for _, side := range q.sides {
+		for _, a := range d.ourAllows {
+			if why := q.proveAllow(d, a, side); why != "" {
+				return why
+			}
+		}
+	}
+	return ""
+}
+
+// proof is one proof in progress: that no request is in some region, meets some
+// terms, and passes by all of the clauses outs.
+type proof struct {
+	*question
+	side     Side
+	arn      bool // about ARNs; else about the resource *
+	in       constraints
+	outs     []*clause
+	branches int
+}
+
+func (q *question) proveAllow(d *deed, a *clause, side Side) string {
+	errs := a.errs(side)
+	lits := a.lits[errs]
+	if a.dead[errs] || q.contradict(lits) {
+		return ""
+	}
+	if _, most := a.resourceless(); counts(most, errs) {
+		if why := q.provePiece(d, a, &proof{question: q, side: side}, lits, "*"); why != "" {
+			return why
+		}
+	}
+	if d.resourceless {
+		return ""
+	}
+	if a.st.NotResource || a.st.Resources == nil || a.odd != "" {
+		in := constraints{{[]chain{everyARN}, true}}
+		if a.odd == "" {
+			in = append(in, a.region(side))
+		}
+		return q.provePiece(d, a, &proof{question: q, side: side, arn: true, in: in}, lits, a.st.resourceElement())
+	}
+	as := a.reading(side)
+	for i := range a.entries {
+		in := constraints{{[]chain{everyARN}, true}, {a.entries[i].read(as, nil), true}}
+		if why := q.provePiece(d, a, &proof{question: q, side: side, arn: true, in: in}, lits, a.entries[i].raw.spell()); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+func counts(t Truth, errs int) bool { return t == True || t == Unknown && errs == 1 }
+
+// provePiece proves that one piece of an Allow lies within i's Allows, and is refused by
+// none of i's Denies but where p's own refuse it.
+func (q *question) provePiece(d *deed, a *clause, p *proof, lits []term, where string) string {
+	same := func(b *clause) func(*clause) bool {
+		text := b.text()
+		return func(c *clause) bool { return c.text() == text }
+	}
+	p.outs = append(slices.Clone(d.theirAllows), d.ourDenies...)
+	if a.odd == "" || !slices.ContainsFunc(d.theirAllows, same(a)) {
+		if a.odd != "" {
+			return a.odd
+		}
+		if !p.none(p.in, lits) {
+			return q.unproven(d, a, where, lits, p.outs)
+		}
+	}
+	for _, e := range d.theirDenies {
+		errs := e.errs(p.side)
+		if _, most := e.resourceless(); e.dead[errs] || !p.arn && !counts(most, errs) || slices.ContainsFunc(d.ourDenies, same(e)) {
+			continue
+		}
+		deny := &proof{question: q, side: p.side, arn: p.arn, outs: d.ourDenies}
+		both := append(slices.Clip(lits), e.lits[errs]...)
+		if p.arn && e.odd == "" {
+			region := e.region(p.side)
+			// The Deny alone, the Allow alone, both: with variables each proves something else.
+			if deny.none(append(slices.Clone(p.in), region), both) ||
+				p.in.vary() && (deny.none(constraints{p.in[0], region}, both) || deny.none(p.in, both)) {
+				continue
+			}
+		} else if deny.none(p.in, both) {
+			continue
+		}
+		return "whether the Deny in " + e.name() + " refuses what " + a.name() + " allows is open, for " + d.action + " on " + where + because(q, []*clause{e}, nil)
+	}
+	return ""
+}
+
+// unproven says what stayed open about a piece of an Allow.
+func (q *question) unproven(d *deed, a *clause, where string, lits []term, outs []*clause) string {
+	return "whether " + a.name() + " stays within is open, for " + d.action + " on " + where + because(q, outs, lits)
+}
+
+func because(q *question, clauses []*clause, given []term) string {
+	if q.steps < 0 {
+		return ": the patterns have too many shapes to try"
+	}
+	var keys []string
+	for _, c := range clauses {
+		if c.odd != "" {
+			return ": " + c.odd
+		}
+		for _, l := range c.lits[1] {
+			if !q.follows(given, &l) {
+				keys = append(keys, l.c.Key)
+			}
+		}
+	}
+	if keys = sorted(keys); len(keys) > 0 {
+		return ": it turns on " + strings.Join(keys, ", ")
+	}
+	return ": it turns on how a wildcard or a variable is read"
+}
+
+// none proves that nothing in the region that meets the terms passes by every out.
+// Outs whose conditions follow from the terms count whole; where others are needed,
+// one of their terms is taken to hold, then to fail.
+func (p *proof) none(in constraints, lits []term) bool {
+	p.branches = mostBranches
+	return p.split(in, lits)
+}
+
+func (p *proof) split(in constraints, lits []term) bool {
+	if p.branches--; p.branches < 0 || p.steps < 0 {
+		return false
+	}
+	if p.contradict(lits) {
+		return true
+	}
+	var sure, perhaps []*clause
+	for _, o := range p.outs {
+		errs := o.errs(p.side)
+		if o.dead[errs] || o.odd != "" {
+			continue
+		}
+		if least, _ := o.resourceless(); !p.arn && !counts(least, errs) {
+			continue
+		}
+		switch {
+		case !slices.ContainsFunc(o.lits[errs], func(l term) bool { return !p.follows(lits, &l) }):
+			if !p.arn {
+				return true
+			}
+			sure = append(sure, o)
+		case !p.contradict(append(slices.Clip(lits), o.lits[errs]...)):
+			perhaps = append(perhaps, o)
+		}
+	}
+	if p.arn {
+		// If not even all of them together take everything in, no branch will.
+		if !p.empty(in, append(slices.Clip(sure), perhaps...)) {
+			return false
+		}
+		if len(perhaps) == 0 || p.empty(in, sure) {
+			return true
+		}
+	}
+	for _, o := range perhaps {
+		for _, l := range o.lits[o.errs(p.side)] {
+			if !p.follows(lits, &l) {
+				return p.split(in, append(slices.Clip(lits), l)) && p.split(in, append(slices.Clip(lits), l.complement()))
+			}
+		}
+	}
+	return false
+}
+
+// empty reports whether nothing of the region is left without the outs.
+func (p *proof) empty(in constraints, outs []*clause) bool {
+	all := slices.Clone(in)
+	for _, o := range outs {
+		r := o.region(p.side)
+		r.in = !r.in
+		all = append(all, r)
+	}
+	_, found := all.loosen(1).walk(&p.steps)
+	return found == False
+}
+
+// spell is the chain as it stands in a policy, but for its variables.
+func (c chain) spell() string {
+	var b strings.Builder
+	for _, t := range c {
+		switch {
+		case t.run():
+			b.WriteByte('*')
+		case t.kind == tokenOne || t.kind == tokenOneIn:
+			b.WriteByte('?')
+		case t.char < 0:
+			b.WriteString("${...}")
+		case t.char == '*' || t.char == '?' || t.char == '$':
+			b.WriteString("${" + string(t.char) + "}")
+		default:
+			b.WriteRune(t.char)
+		}
+	}
+	return b.String()
+}
