@@ -25,7 +25,9 @@ type proof struct {
 	side     Side
 	arn      bool // about ARNs; else about the resource *
 	in       constraints
+	given    chain // about *: variables that have a value
 	outs     []*clause
+	allow    *clause // of p, nil where a Deny of i is at issue
 	branches int
 }
 
@@ -35,16 +37,16 @@ func (q *question) proveAllow(d *deed, a *clause, side Side) string {
 	if a.dead[errs] || q.contradict(lits) {
 		return ""
 	}
-	if _, most := a.resourceless(); counts(most, errs) {
-		if why := q.provePiece(d, a, &proof{question: q, side: side}, lits, "*"); why != "" {
-			return why
-		}
-	}
-	if d.resourceless {
-		return ""
-	}
 	if a.st.NotResource || a.st.Resources == nil || a.odd != "" {
-		in := constraints{{[]chain{everyARN}, true}}
+		if _, most := a.resourceless(nil); counts(most, errs) {
+			if why := q.provePiece(d, a, &proof{question: q, side: side}, lits, "*"); why != "" {
+				return why
+			}
+		}
+		if d.resourceless {
+			return ""
+		}
+		in := slices.Clone(everyResourceARN)
 		if a.odd == "" {
 			in = append(in, a.region(side))
 		}
@@ -52,8 +54,17 @@ func (q *question) proveAllow(d *deed, a *clause, side Side) string {
 	}
 	as := a.reading(side)
 	for i := range a.entries {
-		in := constraints{{[]chain{everyARN}, true}, {a.entries[i].read(as, nil), true}}
-		if why := q.provePiece(d, a, &proof{question: q, side: side, arn: true, in: in}, lits, a.entries[i].raw.spell()); why != "" {
+		e := &a.entries[i]
+		if e.all || errs == 1 {
+			if why := q.provePiece(d, a, &proof{question: q, side: side, given: e.raw}, lits, "*"); why != "" {
+				return why
+			}
+		}
+		if d.resourceless {
+			continue
+		}
+		in := append(slices.Clip(everyResourceARN), constraint{e.read(as, nil), true})
+		if why := q.provePiece(d, a, &proof{question: q, side: side, arn: true, in: in}, lits, e.raw.spell()); why != "" {
 			return why
 		}
 	}
@@ -69,7 +80,7 @@ func (q *question) provePiece(d *deed, a *clause, p *proof, lits []term, where s
 		text := b.text()
 		return func(c *clause) bool { return c.text() == text }
 	}
-	p.outs = append(slices.Clone(d.theirAllows), d.ourDenies...)
+	p.allow, p.outs = a, append(slices.Clone(d.theirAllows), d.ourDenies...)
 	if a.odd == "" || !slices.ContainsFunc(d.theirAllows, same(a)) {
 		if a.odd != "" {
 			return a.odd
@@ -80,7 +91,7 @@ func (q *question) provePiece(d *deed, a *clause, p *proof, lits []term, where s
 	}
 	for _, e := range d.theirDenies {
 		errs := e.errs(p.side)
-		if _, most := e.resourceless(); e.dead[errs] || !p.arn && !counts(most, errs) || slices.ContainsFunc(d.ourDenies, same(e)) {
+		if _, most := e.resourceless(nil); e.dead[errs] || !p.arn && !counts(most, errs) || slices.ContainsFunc(d.ourDenies, same(e)) {
 			continue
 		}
 		deny := &proof{question: q, side: p.side, arn: p.arn, outs: d.ourDenies}
@@ -89,7 +100,7 @@ func (q *question) provePiece(d *deed, a *clause, p *proof, lits []term, where s
 			region := e.region(p.side)
 			// The Deny alone, the Allow alone, both: with variables each proves something else.
 			if deny.none(append(slices.Clone(p.in), region), both) ||
-				p.in.vary() && (deny.none(constraints{p.in[0], region}, both) || deny.none(p.in, both)) {
+				p.in.vary() && (deny.none(append(slices.Clip(everyResourceARN), region), both) || deny.none(p.in, both)) {
 				continue
 			}
 		} else if deny.none(p.in, both) {
@@ -147,7 +158,7 @@ func (p *proof) split(in constraints, lits []term) bool {
 		if o.dead[errs] || o.odd != "" {
 			continue
 		}
-		if least, _ := o.resourceless(); !p.arn && !counts(least, errs) {
+		if !p.arn && !p.resourceless(o) {
 			continue
 		}
 		switch {
@@ -179,6 +190,12 @@ func (p *proof) split(in constraints, lits []term) bool {
 	return false
 }
 
+// resourceless reports whether the out speaks of * wherever the piece does.
+func (p *proof) resourceless(o *clause) bool {
+	least, _ := o.resourceless(p.given)
+	return counts(least, o.errs(p.side)) || p.allow != nil && o.errs(p.side) == p.allow.errs(p.side) && o.sameEntries(p.allow)
+}
+
 // empty reports whether nothing of the region is left without the outs.
 func (p *proof) empty(in constraints, outs []*clause) bool {
 	all := slices.Clone(in)
@@ -187,7 +204,7 @@ func (p *proof) empty(in constraints, outs []*clause) bool {
 		r.in = !r.in
 		all = append(all, r)
 	}
-	_, found := all.loosen(1).walk(&p.steps)
+	_, found := all.loosen(len(everyResourceARN)).walk(&p.steps)
 	return found == False
 }
 

@@ -369,14 +369,14 @@ func (c *clause) region(side Side) constraint {
 }
 
 // resourceless is the bounds of whether the clause speaks of the resource *: no page says
-// that an ARN's pattern does, nor that it does not.
-func (c *clause) resourceless() (least, most Truth) {
+// that an ARN's pattern does, nor that it does not. given are variables that have a value.
+func (c *clause) resourceless(given chain) (least, most Truth) {
 	switch {
 	case c.everyone:
 		least, most = True, True
 	case len(c.entries) > 0:
 		most = Unknown
-		if slices.ContainsFunc(c.entries, func(r resourceChain) bool { return !r.raw.variable() }) {
+		if slices.ContainsFunc(c.entries, func(r resourceChain) bool { return r.raw.variesWithin(given) }) {
 			least = Unknown
 		}
 	}
@@ -384,6 +384,16 @@ func (c *clause) resourceless() (least, most Truth) {
 		return True - most, True - least
 	}
 	return least, most
+}
+
+// sameEntries reports that both list the same resources, or leave them out.
+func (c *clause) sameEntries(d *clause) bool {
+	lists := func(c *clause, r resourceChain) bool {
+		return slices.ContainsFunc(c.entries, func(s resourceChain) bool { return slices.Equal(r.raw, s.raw) })
+	}
+	return c.st.NotResource == d.st.NotResource && (c.st.Resources == nil) == (d.st.Resources == nil) &&
+		!slices.ContainsFunc(c.entries, func(r resourceChain) bool { return !lists(d, r) }) &&
+		!slices.ContainsFunc(d.entries, func(r resourceChain) bool { return !lists(c, r) })
 }
 
 // carriedOver reports that each Allow of p stands in i, and each Deny of i in p, with

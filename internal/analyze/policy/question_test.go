@@ -1,88 +1,354 @@
 package policy_test
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"maps"
+	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
-	"time"
 
-	"sagemaker-role-audit/internal/analyze/actions"
 	"sagemaker-role-audit/internal/analyze/policy"
 	"sagemaker-role-audit/internal/analyze/policy/internal/naive"
 )
 
-// twin decides requests on identity documents with the naive evaluator.
-type twin struct{ documents []json.RawMessage }
+// Every answer about sets of requests is held against the naive evaluator: a yes on
+// sampled requests, a no on the request it shows.
 
-func twinOf(policies []policy.Policy) twin {
-	var w twin
-	for _, p := range policies {
-		w.documents = append(w.documents, p.Document.Print())
-	}
-	return w
-}
-
-// allows: another account's resource has a policy that allows everyone everything.
-func (w twin) allows(t testing.TB, r policy.Request, side policy.Side) bool {
+// twinAllows asks the naive evaluator about a request on identity documents. Another
+// account's resource has a policy that allows everyone everything.
+func twinAllows(t testing.TB, documents []json.RawMessage, request object, side policy.Side) bool {
 	t.Helper()
-	context := object{}
-	for key, values := range r.Context.Keys() {
-		context[key] = values
-	}
-	c := object{"id": "twin", "principal": r.Principal.ARN, "action": r.Action, "resource": r.Resource, "context": context, "identityPolicies": w.documents}
-	if r.ResourceAccount != "" {
-		c["resourceAccount"] = r.ResourceAccount
-	}
-	if r.ResourceAccount != "" && r.ResourceAccount != r.Principal.Account {
+	c := maps.Clone(request)
+	c["id"], c["identityPolicies"] = "twin", documents
+	if owner := c["resourceAccount"]; owner != nil && !strings.Contains(c["principal"].(string), ":"+owner.(string)+":") {
 		c["resourcePolicy"] = json.RawMessage(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}}`)
 	}
-	line, err := json.Marshal(c)
+	asked, err := naive.Read(encode(t, c))
 	if err != nil {
-		t.Fatal(err)
-	}
-	asked, err := naive.Read(line)
-	if err != nil {
-		t.Fatalf("%v: %s", err, line)
+		t.Fatalf("%v: %s", err, encode(t, c))
 	}
 	return asked.Decide(side == policy.Must).Decision == naive.Allowed
 }
 
-func TestManagedPairs(t *testing.T) {
-	all := motoPolicies(t)
-	names := slices.Sorted(maps.Keys(all))
-	step := len(names) / 100
-	var docs [][]policy.Policy
-	var picked []string
-	for i := 0; len(docs) < 100; i += step {
-		docs = append(docs, []policy.Policy{{Layer: policy.LayerIdentity, Name: names[i], Document: parse(t, all[names[i]])}})
-		picked = append(picked, names[i])
+// requestOf is a counterexample as the naive evaluator reads it.
+func requestOf(r *policy.Request) object {
+	context := object{}
+	for key, values := range r.Context.Keys() {
+		context[key] = values
 	}
-	x := policy.NewExpander(actions.Load())
-	counts := map[policy.Truth]int{}
-	start := time.Now()
-	var worst time.Duration
-	var who string
-	for i := range docs {
-		for j := range docs {
-			if i == j {
-				continue
-			}
-			s := time.Now()
-			a := x.WidensNothing(docs[i], docs[j], policy.Context{})
-			if d := time.Since(s); d > worst {
-				worst, who = d, picked[i]+" "+picked[j]
-			}
-			counts[a.Truth]++
-			switch a.Truth {
-			case policy.True:
-				t.Log("YES", picked[i], picked[j])
-			case policy.Unknown:
-				t.Log("???", picked[i], picked[j], a.Reason)
+	c := object{"principal": r.Principal.ARN, "action": r.Action, "resource": r.Resource, "context": context}
+	if r.ResourceAccount != "" {
+		c["resourceAccount"] = r.ResourceAccount
+	}
+	return c
+}
+
+func printedAll(policies []policy.Policy) []json.RawMessage {
+	all := make([]json.RawMessage, len(policies))
+	for i, p := range policies {
+		all[i] = p.Document.Print()
+	}
+	return all
+}
+
+// holdToTwin checks an answer of WidensNothing: what is wrong with it, "" for nothing.
+func holdToTwin(t testing.TB, a policy.Answer, p, i []policy.Policy, samples []object) string {
+	t.Helper()
+	ours, theirs := printedAll(p), printedAll(i)
+	switch a.Truth {
+	case policy.False:
+		if a.Counterexample == nil {
+			return "a no without a request"
+		}
+		r := requestOf(a.Counterexample)
+		if !twinAllows(t, ours, r, policy.Must) || twinAllows(t, theirs, r, policy.May) {
+			return fmt.Sprintf("the twin does not confirm %s", encode(t, r))
+		}
+	case policy.True:
+		for _, r := range samples {
+			for _, side := range sides {
+				if twinAllows(t, ours, r, side) && !twinAllows(t, theirs, r, side) {
+					return fmt.Sprintf("yes, but on the side %s the twin allows and refuses %s", side, encode(t, r))
+				}
 			}
 		}
 	}
-	t.Log(counts, time.Since(start), worst, who)
-	_ = strings.Join
+	if (a.Truth == policy.False) != (a.Counterexample != nil) || a.Reason == "" {
+		return fmt.Sprintf("%+v", a)
+	}
+	return ""
+}
+
+// pair is two lists of documents that have much in common.
+func (g generator) pair() (p, i []object) {
+	r := request{pick(g, requests).action, "", callers[0]}
+	asked := pick(g, requests)
+	r.action, r.resource = asked.action, pick(g, asked.resources)
+	document := func(statements []any) object {
+		d := object{"Version": "2012-10-17", "Statement": statements}
+		if g.chance(8) {
+			delete(d, "Version")
+		}
+		return d
+	}
+	var ours, theirs []any
+	for range 1 + g.IntN(3) {
+		s := g.statement(r, false)
+		if len(ours) == 0 {
+			s["Effect"] = "Allow"
+		}
+		if g.chance(40) {
+			delete(s, "Condition")
+		}
+		ours = append(ours, s)
+		if g.chance(85) {
+			theirs = append(theirs, g.mutated(s, r))
+		}
+	}
+	for g.chance(35) || len(theirs) == 0 {
+		theirs = append(theirs, g.statement(r, false))
+	}
+	return []object{document(ours)}, []object{document(theirs)}
+}
+
+// mutated is the statement with something wider, narrower or otherwise than it was.
+func (g generator) mutated(s object, r request) object {
+	m := maps.Clone(s)
+	for range g.IntN(3) {
+		switch g.IntN(8) {
+		case 0:
+			if m["Action"] != nil {
+				m["Action"] = pick(g, []any{"*", g.actionPattern(r.action), []any{m["Action"], g.actionPattern(r.action)}[1]})
+			}
+		case 1:
+			if m["Resource"] != nil {
+				m["Resource"] = pick(g, []any{"*", g.resourcePattern(r.resource)})
+			}
+		case 2:
+			delete(m, "Condition")
+		case 3:
+			m["Condition"] = g.condition()
+		case 4, 5:
+			if c, ok := m["Condition"].(object); ok {
+				m["Condition"] = g.mutatedCondition(c)
+			}
+		case 6:
+			if m["NotResource"] != nil {
+				m["NotResource"] = g.resourcePattern(r.resource)
+			}
+		case 7:
+			if m["Resource"] != nil {
+				m["NotResource"] = g.resourcePattern(r.resource)
+				delete(m, "Resource")
+			}
+		}
+	}
+	return m
+}
+
+func (g generator) mutatedCondition(c object) object {
+	m := object{}
+	for _, operator := range slices.Sorted(maps.Keys(c)) {
+		keys := maps.Clone(c[operator].(object))
+		switch g.IntN(6) {
+		case 0:
+			continue
+		case 1:
+			operator += "IfExists"
+		case 2:
+			operator = strings.Replace(operator, "Equals", "Like", 1)
+		case 3:
+			operator = strings.TrimPrefix(strings.TrimPrefix(operator, "ForAllValues:"), "ForAnyValue:")
+		case 4:
+			for key, value := range keys {
+				list, ok := value.([]any)
+				if !ok {
+					list = []any{value}
+				}
+				for _, k := range keysOfTwin {
+					if strings.EqualFold(k.name, key) {
+						list = append(slices.Clone(list), pick(g, k.values))
+					}
+				}
+				keys[key] = list
+			}
+		}
+		if strings.HasPrefix(operator, "Null") {
+			operator = "Null"
+		}
+		m[operator] = keys
+	}
+	return m
+}
+
+var keysOfTwin = keys
+
+// samples are requests with every key told; a key with at most one value in AWS's list has no more.
+func (g generator) samples(n int, p, i []object) []object {
+	all := make([]object, n)
+	for j := range all {
+		c := g.newCase("s")
+		for !strings.Contains(c["principal"].(string), "/") { // the root is allowed everything
+			c = g.newCase("s")
+		}
+		r := object{"principal": c["principal"], "action": c["action"], "resource": c["resource"], "context": c["context"], "resourceAccount": home}
+		if g.chance(40) {
+			statements := slices.Concat(p[0]["Statement"].([]any), i[0]["Statement"].([]any))
+			s := pick(g, statements).(object)
+			resource := s["Resource"]
+			if list, ok := resource.([]any); ok {
+				resource = pick(g, list)
+			}
+			if text, ok := resource.(string); ok && strings.Count(text, ":") >= 5 {
+				r["resource"] = noColons(g.filled(text))
+			}
+		}
+		all[j] = r
+	}
+	return all
+}
+
+// noColons keeps a SageMaker resource's name free of colons, as all of them are.
+func noColons(arn string) string {
+	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 && parts[2] == "sagemaker" {
+		parts[5] = strings.ReplaceAll(parts[5], ":", "")
+		return strings.Join(parts, ":")
+	}
+	return arn
+}
+
+// filled is the pattern with its wildcards and variables replaced.
+func (g generator) filled(pattern string) string {
+	var b strings.Builder
+	for i := 0; i < len(pattern); i++ {
+		switch c := pattern[i]; {
+		case c == '*':
+			b.WriteString(pick(g, []string{"", "a", "b", "ab", "a/b", "t1", "x:y", "alice"}))
+		case c == '?':
+			b.WriteString(pick(g, []string{"a", "b", "x"}))
+		case strings.HasPrefix(pattern[i:], "${"):
+			if end := strings.IndexByte(pattern[i:], '}'); end > 0 {
+				b.WriteString(pick(g, []string{"a", "t1", "alice", "R"}))
+				i += end
+				continue
+			}
+			b.WriteByte(c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// samplesOf are requests near to what the documents speak of: their actions, patterns and
+// condition values, filled and changed a little.
+func samplesOf(g generator, n int, p, i []policy.Policy, catalogue bool, known map[string][]string, absent []string) []object {
+	var actions, resources, values []string
+	keys := map[string][]string{}
+	for _, one := range slices.Concat(p, i) {
+		for _, s := range one.Document.Statements() {
+			actions = append(actions, s.Actions...)
+			resources = append(resources, s.Resources...)
+			for _, c := range s.Conditions {
+				key := strings.ToLower(c.Key)
+				keys[key] = append(keys[key], c.Strings()...)
+				values = append(values, c.Strings()...)
+			}
+			for _, text := range slices.Concat(s.Resources, values) {
+				for _, part := range strings.Split(text, "${")[1:] {
+					name, _, _ := strings.Cut(part, "}")
+					name, _, _ = strings.Cut(strings.ToLower(name), ",")
+					keys[name] = append(keys[name], "a", "alice")
+				}
+			}
+		}
+	}
+	actions = append(actions, "s3:GetObject", "iam:PassRole")
+	resources = append(resources, "arn:aws:s3:::b/x", "arn:aws:s3:::x/a", "*")
+	all := make([]object, n)
+	for j := range all {
+		pattern := pick(g, actions)
+		action := g.filled(pattern)
+		if catalogue && strings.Contains(pattern, "*") || !strings.Contains(action, ":") {
+			action = pick(g, []string{"s3:GetObject", "kms:Decrypt", "iam:CreateUser"})
+		}
+		resource := pick(g, resources)
+		if resource = noColons(g.filled(resource)); strings.Count(resource, ":") < 5 {
+			resource = pick(g, []string{"*", resource + "::::x"})
+			if !strings.HasPrefix(resource, "arn:") {
+				resource = "*"
+			}
+		}
+		if catalogue && strings.HasSuffix(strings.ToLower(action), "s3:listallmybuckets") {
+			resource = "*" // it takes no resource
+		}
+		context := object{}
+		for _, key := range slices.Sorted(maps.Keys(keys)) {
+			if slices.ContainsFunc(absent, func(k string) bool { return strings.EqualFold(k, key) }) || g.chance(30) {
+				continue
+			}
+			value := g.filled(pick(g, append(slices.Clone(keys[key]), "a", "zz", "")))
+			if g.chance(10) {
+				value = strings.ToUpper(value)
+			}
+			context[key] = value
+			if g.chance(25) && !strings.HasPrefix(key, "aws:") || g.chance(50) && key == "aws:tagkeys" {
+				context[key] = []string{value, g.filled(pick(g, keys[key]))}
+			}
+		}
+		for key, value := range known {
+			context[strings.ToLower(key)] = value
+		}
+		who := pick(g, []string{"arn:aws:iam::" + home + ":role/R", "arn:aws:iam::" + home + ":user/alice", "arn:aws:iam::" + other + ":role/R"})
+		all[j] = object{"principal": who, "action": action, "resource": resource, "context": context, "resourceAccount": home}
+	}
+	return all
+}
+
+func policiesOf(t testing.TB, documents []object) []policy.Policy {
+	t.Helper()
+	var all []policy.Policy
+	for _, d := range documents {
+		all = append(all, policy.Policy{Layer: policy.LayerIdentity, Document: parse(t, encode(t, d))})
+	}
+	return all
+}
+
+// pairOnce asks about one pair and holds the answer to the twin.
+func pairOnce(t testing.TB, x *policy.Expander, g generator, samples int) policy.Truth {
+	t.Helper()
+	ours, theirs := g.pair()
+	p, i := policiesOf(t, ours), policiesOf(t, theirs)
+	a := x.WidensNothing(p, i, policy.Context{})
+	if wrong := holdToTwin(t, a, p, i, g.samples(samples, ours, theirs)); wrong != "" {
+		t.Errorf("%s\n%s\nP %s\nI %s", wrong, a, printedAll(p), printedAll(i))
+	}
+	return a.Truth
+}
+
+// TestQuestionsAgreeWithTwin draws pairs of documents as the differential test draws its
+// cases. QUESTIONS_N and QUESTIONS_SEED make it a soak.
+func TestQuestionsAgreeWithTwin(t *testing.T) {
+	n, seed := 4000, uint64(20260301)
+	if text := os.Getenv("QUESTIONS_N"); text != "" {
+		n, _ = strconv.Atoi(text)
+	}
+	if text := os.Getenv("QUESTIONS_SEED"); text != "" {
+		seed, _ = strconv.ParseUint(text, 10, 64)
+	}
+	counts := map[policy.Truth]int{}
+	for i := range n {
+		counts[pairOnce(t, nil, newGenerator(seed, uint64(i)), 60)]++
+		if t.Failed() {
+			t.Fatalf("seed %d, pair %d", seed, i)
+		}
+	}
+	t.Logf("%d pairs: yes %d, no %d, cannot tell %d", n, counts[policy.True], counts[policy.False], counts[policy.Unknown])
+	_ = rand.New
+	_ = cmp.Or[int]
 }

@@ -23,10 +23,10 @@ type refutation struct {
 	contexts int // left to try
 }
 
-// The request's other parts where nothing in the documents says which: AWS's example account.
+// Who makes a request where nothing in the documents says who, and other accounts: AWS's examples.
 var (
 	examplePrincipal = Principal{ARN: "arn:aws:iam::111122223333:role/example", Account: "111122223333"}
-	exampleAccount   = "444455556666"
+	exampleAccounts  = [...]string{"444455556666", "777788889999"}
 )
 
 // refute finds a counterexample among the deed's requests, nil if it finds none.
@@ -179,7 +179,11 @@ func (r *refutation) principals() []Principal {
 			return []Principal{p}
 		}
 	}
-	for _, account := range append(r.examples("aws:principalaccount"), r.examples(resourceAccountKey)...) {
+	accounts := append(r.examples("aws:principalaccount"), r.examples(resourceAccountKey)...)
+	if len(accounts) > 0 {
+		accounts = append(accounts, exampleAccounts[:]...)
+	}
+	for _, account := range accounts {
 		if isAccountID(account) {
 			add(Principal{ARN: "arn:aws:iam::" + account + ":role/example", Account: account}, nil)
 		}
@@ -233,7 +237,9 @@ func (r *refutation) owners(p Principal) []string {
 		}
 	}
 	for range r.conditions(resourceAccountKey) {
-		add(exampleAccount)
+		for _, account := range exampleAccounts {
+			add(account)
+		}
 		break
 	}
 	for _, account := range r.examples(resourceAccountKey) {
@@ -295,7 +301,11 @@ func (r *refutation) states(key string, c Context) []entry {
 	slices.SortStableFunc(best, func(a, b state) int { return cmp.Compare(b.count, a.count) })
 	if r.varies(key) && len(best) > 0 {
 		// What it does as a variable shows later only.
-		best = append(best, state{entry: entry{[]string{"x"}, present}}, state{entry: entry{presence: absent}})
+		who := &r.request.Principal
+		for _, text := range []string{"x", who.name(), who.Account, who.ARN} {
+			best = append(best, state{entry: entry{[]string{text}, present}})
+		}
+		best = append(best, state{entry: entry{presence: absent}})
 	}
 	var all []entry
 	for _, s := range best {
@@ -486,7 +496,11 @@ func (r *refutation) region(c *clause, env *environment, side Side) (region cons
 	for i := range c.st.resources {
 		if raw, ok := (variables{}).chain(&c.st.resources[i].text, env); ok {
 			entry := newResourceChain(raw)
-			region.chains = entry.read(c.reading(side), region.chains)
+			as := c.reading(side)
+			if as == readCrossing && r.ours != r.theirs {
+				as = readStrict // that a * can cross a colon is no proof that it does
+			}
+			region.chains = entry.read(as, region.chains)
 		}
 	}
 	return region, !region.in || len(region.chains) > 0
@@ -494,7 +508,7 @@ func (r *refutation) region(c *clause, env *environment, side Side) (region cons
 
 // walk looks for an ARN, first for one of the usual forms of the action's own service.
 func (r *refutation) walk(all constraints) *Request {
-	if _, found := append(constraints{{[]chain{everyARN}, true}}, all...).walk(&r.steps); found != True {
+	if _, found := append(slices.Clip(everyResourceARN), all...).walk(&r.steps); found != True {
 		return nil
 	}
 	service, _, _ := strings.Cut(r.deed.action, ":")
@@ -504,8 +518,7 @@ func (r *refutation) walk(all constraints) *Request {
 		"arn:aws:" + service + ":::?*", "arn:aws:" + service + "::" + account + ":?*", "arn:aws:" + service + ":us-east-1:" + account + ":?*",
 		"arn:aws:" + service + ":us-east-1::?*", "arn:aws:" + service + ":*:*:?*", "arn:?*:" + service + ":*:*:?*", "arn:?*:?*:*:*:?*", "arn:*:*:*:*:*",
 	} {
-		shape := newResourceChain(symbolChain(nil, symbolsOf(form, true)))
-		text, found := append(constraints{{[]chain{shape.within(false)}, true}}, all...).walk(&r.steps)
+		text, found := append(append(slices.Clip(everyResourceARN), constraint{[]chain{globResource(form).within(false)}, true}), all...).walk(&r.steps)
 		if found == True {
 			if request := r.confirm(text); request != nil {
 				return request

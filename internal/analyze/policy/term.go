@@ -247,11 +247,22 @@ func (q *question) follows(premises []term, goal *term) bool {
 	for _, p := range on {
 		absent, blank = min(absent, p.absent), min(blank, p.blank)
 	}
-	if absent != False && goal.absent != True || blank != False && goal.blank != True {
+	outside := goal.complement()
+	against := append(slices.Clip(on), &outside)
+	if absent != False && goal.absent != True || blank != False && goal.blank != True && !q.noText(against) {
 		return false
 	}
-	outside := goal.complement()
-	return q.noValues(on) || q.noValues(append(on, &outside))
+	return q.noValues(on) || q.noValues(against)
+}
+
+// noText reports that no text, the empty one neither, lies in all the sets, where no set
+// operator makes the empty one something else.
+func (q *question) noText(all []*term) bool {
+	if slices.ContainsFunc(all, func(l *term) bool { return l.constant || l.opaque || l.c.op.set != single }) {
+		return false
+	}
+	_, found := q.value(all, false)
+	return found == False
 }
 
 // contradict reports that no request meets all of the terms.

@@ -73,6 +73,20 @@ var (
 	}()
 )
 
+// everyResourceARN is the ARNs that a resource may have: a SageMaker resource's sixth part is
+// type/name, and no name holds a colon (AWS: list_amazonsagemaker "Resource types defined").
+// So its patterns mean the same in every reading, and what they leave out they leave out surely.
+var everyResourceARN = constraints{
+	{[]chain{everyARN}, true},
+	{globResource("arn:*:sagemaker:*:*:*:*").read(readStrict, nil), false},
+}
+
+// globResource reads a pattern without variables.
+func globResource(text string) *resourceChain {
+	r := newResourceChain(symbolChain(nil, symbolsOf(text, true)))
+	return &r
+}
+
 // place is where a walk stands in one chain: the chain's index, then the token's.
 type place uint32
 
@@ -446,6 +460,11 @@ func symbolChain(c chain, symbols []symbol) chain {
 
 func (c chain) variable() bool {
 	return slices.ContainsFunc(c, func(t token) bool { return t.kind == tokenRune && t.char < 0 })
+}
+
+// variesWithin reports whether the chain's variables are among those of given.
+func (c chain) variesWithin(given chain) bool {
+	return !slices.ContainsFunc(c, func(t token) bool { return t.kind == tokenRune && t.char < 0 && !slices.Contains(given, t) })
 }
 
 // loosen rewrites constraints with variables for a proof that no text meets them all.
