@@ -75,11 +75,11 @@ func sixParts(text string) ([]chain, bool) {
 func meet(x, y chain) ([]chain, bool) {
 	memo := make([][]chain, (len(x)+1)*(len(y)+1))
 	known := make([]bool, len(memo))
-	fits := true
+	fits, work := true, 0
 	var rest func(i, j int) []chain
 	rest = func(i, j int) (all []chain) {
 		at := i*(len(y)+1) + j
-		if known[at] {
+		if known[at] || !fits {
 			return memo[at]
 		}
 		then := func(t token, tails []chain) {
@@ -113,7 +113,10 @@ func meet(x, y chain) ([]chain, bool) {
 		case y[j].kind == tokenOne || x[i] == y[j]:
 			then(x[i], rest(i+1, j+1))
 		}
-		if all = widestOf(all); len(all) > mostMet {
+		if len(all) <= mostMet {
+			all = widestOf(all)
+		}
+		if work += len(all); work > mostMet*mostMet || len(all) > mostMet {
 			fits, all = false, nil
 		}
 		known[at], memo[at] = true, all
@@ -125,19 +128,38 @@ func meet(x, y chain) ([]chain, bool) {
 
 // widestOf leaves out the chains that lie in another one.
 func widestOf(all []chain) []chain {
+	if len(all) < 2 {
+		return all
+	}
+	spelled := make([][]symbol, len(all))
+	for i, c := range all {
+		spelled[i] = c.symbols()
+	}
 	var kept []chain
 	for i, c := range all {
-		if !slices.ContainsFunc(all[:i], func(d chain) bool { return d.includes(c) }) &&
-			!slices.ContainsFunc(all[i+1:], func(d chain) bool { return d.includes(c) && !c.includes(d) }) {
+		within := false
+		for j := range all {
+			within = within || i != j && includes(spelled[j], spelled[i]) && (j < i || !includes(spelled[i], spelled[j]))
+		}
+		if !within {
 			kept = append(kept, c)
 		}
 	}
 	return kept
 }
 
-// includes reports whether c certainly matches every text that d matches.
-func (c chain) includes(d chain) bool {
-	steps := 500
-	_, found := constraints{{[]chain{d}, true}, {[]chain{c}, false}}.walk(&steps)
-	return found == False
+// symbols are the chain's, where it has neither variables nor the wildcards of a segment.
+func (c chain) symbols() []symbol {
+	p := make([]symbol, 0, len(c))
+	for _, t := range c {
+		switch t.kind {
+		case tokenRun:
+			p = append(p, anyRun)
+		case tokenOne:
+			p = append(p, anyOne)
+		default:
+			p = appendSymbols(p, string(t.char), false)
+		}
+	}
+	return p
 }

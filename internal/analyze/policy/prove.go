@@ -204,8 +204,7 @@ func (p *proof) empty(in constraints, outs []*clause) bool {
 		r.in = !r.in
 		all = append(all, r)
 	}
-	_, found := all.loosen(len(everyResourceARN)).walk(&p.steps)
-	return found == False
+	return all.provenEmpty(len(everyResourceARN), &p.steps)
 }
 
 // spell is the chain as it stands in a policy, but for its variables.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"sagemaker-role-audit/internal/analyze/actions"
@@ -97,5 +98,97 @@ func TestWidensTable(t *testing.T) {
 	t.Logf("%d pairs: yes %d, no %d, cannot tell %d", len(seen), counts["yes"], counts["no"], counts["cannot tell"])
 	if len(seen) < 150 {
 		t.Errorf("%d pairs, want at least 150", len(seen))
+	}
+}
+
+func TestContainsTable(t *testing.T) {
+	type question struct {
+		ID, Outer, Inner, May, Must, Why string
+		at                               string
+	}
+	for _, c := range readQuestions(t, "contains.jsonl", func(c *question, at string) { c.at = at }) {
+		outer, inner := allowAll(t, c.Outer), allowAll(t, c.Inner)
+		for side, want := range map[policy.Side]string{policy.May: c.May, policy.Must: c.Must} {
+			a := policy.Contains(c.Outer, c.Inner, side)
+			if verdicts[a.Truth] != want || c.Why == "" {
+				t.Errorf("%s %s, side %s: %s, want %s", c.at, c.ID, side, a, want)
+			}
+			if a.Truth == policy.False {
+				r := requestOf(a.Counterexample)
+				if !twinAllows(t, printedAll(inner), r, side) || twinAllows(t, printedAll(outer), r, side) {
+					t.Errorf("%s %s, side %s: the twin does not confirm %s", c.at, c.ID, side, encode(t, r))
+				}
+			}
+		}
+	}
+}
+
+// allowAll is one Allow of everything on a pattern.
+func allowAll(t testing.TB, pattern string) []policy.Policy {
+	t.Helper()
+	return []policy.Policy{{Layer: policy.LayerIdentity, Document: build(t, policy.Spec{Effect: policy.Allow, Actions: []string{"*"}, Resources: []string{pattern}})}}
+}
+
+func TestCoversTable(t *testing.T) {
+	type question struct {
+		ID, Want, Why, Action, Pattern string
+		Known                          map[string][]string
+		Absent                         []string
+		Statement                      json.RawMessage
+		at                             string
+	}
+	var none *policy.Expander
+	for _, c := range readQuestions(t, "covers.jsonl", func(c *question, at string) { c.at = at }) {
+		statement := statementsOf(t, c.Statement, nil)[0].Document.Statements()[0]
+		a := none.Covers(statement, policy.Cell{Action: c.Action, Pattern: c.Pattern, Known: policy.OpenContext(c.Known).Without(c.Absent...)})
+		if verdicts[a.Truth] != c.Want || c.Why == "" {
+			t.Errorf("%s %s: %s, want %s", c.at, c.ID, a, c.Want)
+		}
+		if a.Truth == policy.False {
+			cell := []policy.Policy{{Document: build(t, policy.Spec{Effect: policy.Allow, Actions: []string{c.Action}, Resources: []string{c.Pattern}})}}
+			spec := statement.Spec()
+			spec.Effect = policy.Allow
+			covers, r := []policy.Policy{{Document: build(t, spec)}}, requestOf(a.Counterexample)
+			if !twinAllows(t, printedAll(cell), r, policy.Must) || twinAllows(t, printedAll(covers), r, policy.May) {
+				t.Errorf("%s %s: the twin does not confirm %s", c.at, c.ID, encode(t, r))
+			}
+		}
+	}
+}
+
+func TestRedundantTable(t *testing.T) {
+	type question struct {
+		ID, Want, Why, Action, Pattern string
+		Statement                      int
+		Statements                     json.RawMessage
+		at                             string
+	}
+	var none *policy.Expander
+	for _, c := range readQuestions(t, "redundant.jsonl", func(c *question, at string) { c.at = at }) {
+		document := statementsOf(t, c.Statements, nil)[0].Document
+		before := string(document.Print())
+		a := none.Redundant(document, policy.Cut{Statement: c.Statement, Action: c.Action, Pattern: c.Pattern}, policy.Context{})
+		if verdicts[a.Truth] != c.Want || c.Why == "" {
+			t.Errorf("%s %s: %s, want %s", c.at, c.ID, a, c.Want)
+		}
+		if string(document.Print()) != before {
+			t.Errorf("%s %s: the question changed the document", c.at, c.ID)
+		}
+	}
+}
+
+func TestIntersectTable(t *testing.T) {
+	type question struct {
+		ID, A, B, Why string
+		Want          []string // null: cannot tell
+		at            string
+	}
+	for _, c := range readQuestions(t, "intersect.jsonl", func(c *question, at string) { c.at = at }) {
+		for _, pair := range [][2]string{{c.A, c.B}, {c.B, c.A}} {
+			got, exact := policy.Intersect(pair[0], pair[1])
+			if exact != (c.Want != nil) || exact && !slices.Equal(got, c.Want) || c.Why == "" {
+				t.Errorf("%s %s: %q %v, want %q", c.at, c.ID, got, exact, c.Want)
+			}
+		}
 	}
 }

@@ -421,7 +421,12 @@ func (q *question) walkValue(all []*term, filled bool) (string, Truth) {
 		base = append(base, constraint{[]chain{someText}, true})
 	}
 	settle := func(c constraints) (string, Truth) {
-		if vary && (in > 1 || varyText && len(arns) > 0) {
+		if vary && in <= 1 && !(varyText && len(arns) > 0) {
+			if text, found := c.walk(&q.steps); found == False {
+				return text, found
+			}
+		}
+		if vary {
 			c = c.free()
 		}
 		return c.walk(&q.steps)

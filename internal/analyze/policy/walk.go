@@ -467,25 +467,34 @@ func (c chain) variesWithin(given chain) bool {
 	return !slices.ContainsFunc(c, func(t token) bool { return t.kind == tokenRune && t.char < 0 && !slices.Contains(given, t) })
 }
 
-// loosen rewrites constraints with variables for a proof that no text meets them all.
-// With one constraint to be in, a variable is a letter of its own: what holds for the
-// letter holds for each value. With several, what is a letter in one may be spelled in
-// another: there a variable is any run, and a chain to be out of that has one is left out.
-func (all constraints) loosen(fixed int) constraints {
-	in, vary := 0, false
-	for i, c := range all {
-		if c.in && i >= fixed {
+// provenEmpty reports that no text meets all the constraints, whatever the values of
+// their variables. fixed is how many constraints at the head have none.
+//
+// With one other constraint to be in, a variable is a letter of its own: what holds for
+// the letter holds for each value, as that is put in everywhere. With several, what is a
+// letter in one may be spelled out in another; there, and as a second try, a variable is
+// any run, and a chain to be out of that has one is left out.
+func (all constraints) provenEmpty(fixed int, steps *int) bool {
+	in := 0
+	for _, c := range all[fixed:] {
+		if c.in {
 			in++
 		}
-		vary = vary || slices.ContainsFunc(c.chains, chain.variable)
 	}
-	if in <= 1 || !vary {
-		return all
+	if !all.vary() {
+		_, found := all.walk(steps)
+		return found == False
 	}
-	return all.free()
+	if in <= 1 {
+		if _, found := all.walk(steps); found == False {
+			return true
+		}
+	}
+	_, found := all.free().walk(steps)
+	return found == False
 }
 
-// free is loosen for several constraints to be in.
+// free makes each variable any run, and drops what that would make too narrow.
 func (all constraints) free() constraints {
 	loose := make(constraints, len(all))
 	for i, c := range all {
