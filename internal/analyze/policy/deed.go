@@ -41,6 +41,9 @@ func (q *question) deeds() (all []deed, ok bool) {
 	names := map[string]bool{}
 	for _, c := range q.clauses {
 		for _, p := range c.strays {
+			if !q.allowsOf(p.service) {
+				continue
+			}
 			if _, served := q.services[p.service]; !served {
 				names[p.service+":?*"] = true
 			} else if p.kind == actionExact || c.ours && !c.deny {
@@ -48,15 +51,46 @@ func (q *question) deeds() (all []deed, ok bool) {
 			}
 		}
 	}
-	if len(names) == 0 {
-		return all, true
-	}
 	var loose []chain
+	kinds := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		p := parseActionPattern(name)
-		loose = append(loose, p.chain())
+		if p.kind != actionExact {
+			loose = append(loose, p.chain())
+			continue
+		}
+		d, kind := q.namedDeed(p.service, p.name)
+		if len(d.ourAllows) > 0 && !kinds[kind] {
+			kinds[kind] = true
+			all = append(all, d)
+		}
+	}
+	if len(loose) == 0 {
+		return all, true
 	}
 	return q.textDeeds(all, loose...)
+}
+
+// allowsOf reports whether p may allow anything of the service.
+func (q *question) allowsOf(service string) bool {
+	return slices.ContainsFunc(q.clauses, func(c *clause) bool {
+		return c.ours && !c.deny && (c.st.NotAction || slices.ContainsFunc(c.st.actions, func(p actionPattern) bool {
+			return p.kind == actionAll || p.service == service
+		}))
+	})
+}
+
+// namedDeed is one action by itself; kind is equal for actions that no statement tells apart.
+func (q *question) namedDeed(service, name string) (d deed, kind string) {
+	d.action = service + ":" + name
+	speak := make([]byte, len(q.clauses))
+	for i, c := range q.clauses {
+		if c.st.matchesAction(service, name) {
+			speak[i] = 1
+			d.add(c)
+		}
+	}
+	return d, string(speak)
 }
 
 // knownDeeds sorts the universe's actions that p's Allows speak of by the statements that

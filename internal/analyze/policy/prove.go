@@ -106,17 +106,17 @@ func (q *question) provePiece(d *deed, a *clause, p *proof, lits []term, where s
 		} else if deny.none(p.in, both) {
 			continue
 		}
-		return "whether the Deny in " + e.name() + " refuses what " + a.name() + " allows is open, for " + d.action + " on " + where + because(q, []*clause{e}, nil)
+		return "whether the Deny in " + e.name() + " refuses what " + a.name() + " allows is open, for " + d.action + " on " + where + because(q, where, []*clause{e}, nil)
 	}
 	return ""
 }
 
 // unproven says what stayed open about a piece of an Allow.
 func (q *question) unproven(d *deed, a *clause, where string, lits []term, outs []*clause) string {
-	return "whether " + a.name() + " stays within is open, for " + d.action + " on " + where + because(q, outs, lits)
+	return "whether " + a.name() + " stays within is open, for " + d.action + " on " + where + because(q, where, outs, lits)
 }
 
-func because(q *question, clauses []*clause, given []term) string {
+func because(q *question, where string, clauses []*clause, given []term) string {
 	if q.steps < 0 {
 		return ": the patterns have too many shapes to try"
 	}
@@ -133,6 +133,9 @@ func because(q *question, clauses []*clause, given []term) string {
 	}
 	if keys = sorted(keys); len(keys) > 0 {
 		return ": it turns on " + strings.Join(keys, ", ")
+	}
+	if where == "*" {
+		return ": no page says whether an ARN speaks of a request for no resource"
 	}
 	return ": it turns on how a wildcard or a variable is read"
 }

@@ -399,7 +399,24 @@ func (c *clause) sameEntries(d *clause) bool {
 // carriedOver reports that each Allow of p stands in i, and each Deny of i in p, with
 // the same words. That is so whatever the words mean.
 func (q *question) carriedOver() bool {
-	texts := map[string]bool{}
+	type outline struct {
+		deny, notAction, notResource   bool
+		actions, resources, conditions int
+	}
+	outlineOf := func(c *clause) outline {
+		return outline{c.deny, c.st.NotAction, c.st.NotResource, len(c.st.Actions), len(c.st.Resources), len(c.st.Conditions)}
+	}
+	outlines, texts := map[outline]bool{}, map[string]bool{}
+	for _, c := range q.clauses {
+		if c.deny == c.ours {
+			outlines[outlineOf(c)] = true
+		}
+	}
+	for _, c := range q.clauses {
+		if c.deny != c.ours && !outlines[outlineOf(c)] {
+			return false // most are settled so
+		}
+	}
 	for _, c := range q.clauses {
 		if c.deny == c.ours {
 			texts[c.text()] = true

@@ -342,7 +342,7 @@ func TestQuestionsAgreeWithTwin(t *testing.T) {
 	}
 	counts := map[policy.Truth]int{}
 	for i := range n {
-		counts[pairOnce(t, nil, newGenerator(seed, uint64(i)), 60)]++
+		counts[pairOnce(t, nil, newGenerator(seed, uint64(i)), 40)]++
 		if t.Failed() {
 			t.Fatalf("seed %d, pair %d", seed, i)
 		}
@@ -453,7 +453,7 @@ func TestIntersectAgreesWithMatch(t *testing.T) {
 // A piece that is said to be redundant changes nothing; one that is not shows what.
 func TestRedundantAgreesWithTwin(t *testing.T) {
 	counts := map[policy.Truth]int{}
-	for i := range 500 {
+	for i := range 250 {
 		g := newGenerator(20260305, uint64(i))
 		documents, more := g.pair()
 		statements := slices.Concat(documents[0]["Statement"].([]any), more[0]["Statement"].([]any))
@@ -480,7 +480,7 @@ func TestRedundantAgreesWithTwin(t *testing.T) {
 			}
 		}
 		if a.Truth == policy.True {
-			samples := g.samples(60, documents, []object{less})
+			samples := g.samples(30, documents, []object{less})
 			for _, wrong := range []string{holdToTwin(t, a, with, without, samples), holdToTwin(t, a, without, with, samples)} {
 				if wrong != "" {
 					t.Fatalf("pair %d: %s\n%s\nless %s: %s", i, a, printedAll(with), printedAll(without), wrong)

@@ -383,6 +383,9 @@ func (r *refutation) candidates(key string, c Context) []entry {
 			add(text)
 		}
 	}
+	for _, text := range r.examples(key) {
+		add(text)
+	}
 	against := slices.Clip(must)
 	for _, l := range rest {
 		n := l.complement()
@@ -395,9 +398,6 @@ func (r *refutation) candidates(key string, c Context) []entry {
 		find(append(slices.Clip(must), &n))
 		find(append(slices.Clip(must), l))
 	}
-	for _, text := range r.examples(key) {
-		add(text)
-	}
 	if all := slices.Concat(must, rest); slices.ContainsFunc(all, func(l *term) bool { return !l.opaque && !l.constant && !l.c.op.takesVariables() }) {
 		for _, family := range byFamily(all) {
 			for _, text := range criticalValues(family) {
@@ -409,7 +409,7 @@ func (r *refutation) candidates(key string, c Context) []entry {
 	}
 	add("x")
 	r.steps = in.steps
-	all := []entry{{presence: absent}}
+	all := []entry{{presence: absent}, {[]string{""}, present}}
 	for _, text := range texts {
 		all = append(all, entry{[]string{text}, present})
 	}
@@ -511,13 +511,7 @@ func (r *refutation) walk(all constraints) *Request {
 	if _, found := append(slices.Clip(everyResourceARN), all...).walk(&r.steps); found != True {
 		return nil
 	}
-	service, _, _ := strings.Cut(r.deed.action, ":")
-	account := cmp.Or(r.request.ResourceAccount, r.request.Principal.Account)
-	for _, form := range []string{
-		"arn:aws:" + service + ":::x?*", "arn:aws:" + service + "::" + account + ":x?*", "arn:aws:" + service + ":us-east-1:" + account + ":x?*",
-		"arn:aws:" + service + ":::?*", "arn:aws:" + service + "::" + account + ":?*", "arn:aws:" + service + ":us-east-1:" + account + ":?*",
-		"arn:aws:" + service + ":us-east-1::?*", "arn:aws:" + service + ":*:*:?*", "arn:?*:" + service + ":*:*:?*", "arn:?*:?*:*:*:?*", "arn:*:*:*:*:*",
-	} {
+	for _, form := range r.forms() {
 		text, found := append(append(slices.Clip(everyResourceARN), constraint{[]chain{globResource(form).within(false)}, true}), all...).walk(&r.steps)
 		if found == True {
 			if request := r.confirm(text); request != nil {
@@ -526,6 +520,26 @@ func (r *refutation) walk(all constraints) *Request {
 		}
 	}
 	return nil
+}
+
+// forms are the shapes of ARNs to look for, the most usual first.
+func (r *refutation) forms() []string {
+	service, _, _ := strings.Cut(r.deed.action, ":")
+	account := cmp.Or(r.request.ResourceAccount, r.request.Principal.Account)
+	places := []string{"us-east-1:" + account, ":" + account, ":"}
+	switch service {
+	case "s3":
+		slices.Reverse(places)
+	case "iam":
+		places = places[1:]
+	}
+	var forms []string
+	for _, end := range [...]string{":*x", ":?*"} {
+		for _, place := range places {
+			forms = append(forms, "arn:aws:"+service+":"+place+end)
+		}
+	}
+	return append(forms, "arn:aws:"+service+":*:*:?*", "arn:?*:"+service+":*:*:?*", "arn:?*:?*:*:*:?*", "arn:*:*:*:*:*")
 }
 
 // anyones is the resource policy that another account's resource is taken to have.
