@@ -370,6 +370,35 @@ func FuzzQuestions(f *testing.F) {
 	})
 }
 
+// FuzzWidens asks about any two documents: no panic, and the twin confirms each no.
+func FuzzWidens(f *testing.F) {
+	for _, c := range readQuestions(f, "widens.jsonl", func(*widensCase, string) {}) {
+		f.Add(string(c.P), string(c.I))
+	}
+	f.Fuzz(func(t *testing.T, ours, theirs string) {
+		var policies [2][]policy.Policy
+		for i, statements := range []string{ours, theirs} {
+			text := `{"Version":"2012-10-17","Statement":` + statements + `}`
+			d, err := policy.Parse([]byte(text))
+			if err != nil || len(text) > 2000 {
+				return
+			}
+			if _, err := naive.Read([]byte(`{"identityPolicies":[` + string(d.Print()) + `]}`)); err != nil {
+				return
+			}
+			policies[i] = []policy.Policy{{Layer: policy.LayerIdentity, Document: d}}
+		}
+		var none *policy.Expander
+		a := none.WidensNothing(policies[0], policies[1], policy.Context{})
+		if wrong := holdToTwin(t, a, policies[0], policies[1], nil); wrong != "" {
+			t.Errorf("%s\n%s", wrong, a)
+		}
+		if same := none.WidensNothing(policies[0], policies[0], policy.Context{}); same.Truth == policy.False {
+			t.Errorf("within itself: %s", same)
+		}
+	})
+}
+
 // pattern is a short pattern, in which wildcards are common.
 func (g generator) pattern() string {
 	text := make([]byte, g.IntN(6))

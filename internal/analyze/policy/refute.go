@@ -41,7 +41,8 @@ func (q *question) refute(d *deed) *Request {
 			for _, owner := range r.owners(who) {
 				r.request = Request{Principal: who, Action: d.action, ResourceAccount: owner}
 				c := *q.env.context
-				c.closed, c.tagsKnown = true, false
+				c.closed, c.entries = true, maps.Clone(c.entries)
+				maps.DeleteFunc(c.entries, func(_ string, e entry) bool { return e.presence == unknown })
 				if found := r.choose(r.keys, c); found != nil {
 					return found
 				}
