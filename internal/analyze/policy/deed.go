@@ -30,14 +30,13 @@ func (d *deed) add(c *clause) {
 	*list = append(*list, c)
 }
 
-// deeds are all actions that p may allow. ok is false where there are too many kinds.
-func (q *question) deeds() (all []deed, ok bool) {
+// strangeDeeds are the actions that p may allow and the universe does not know: names
+// written out, whole services, and patterns that match nothing in it. ok is false where
+// there are too many kinds.
+func (q *question) strangeDeeds() (all []deed, ok bool) {
 	if q.Expander == nil {
-		return q.textDeeds(nil, everyAction)
+		return q.textDeeds(nil, nil, everyAction)
 	}
-	all = q.knownDeeds()
-	// What the universe does not know: names written out, whole services, and
-	// patterns that match nothing in it.
 	names := map[string]bool{}
 	for _, c := range q.clauses {
 		for _, p := range c.strays {
@@ -52,11 +51,11 @@ func (q *question) deeds() (all []deed, ok bool) {
 		}
 	}
 	var loose []chain
-	kinds := map[string]bool{}
+	services, kinds := map[string]bool{}, map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		p := parseActionPattern(name)
 		if p.kind != actionExact {
-			loose = append(loose, p.chain())
+			loose, services[p.service] = append(loose, p.chain()), true
 			continue
 		}
 		d, kind := q.namedDeed(p.service, p.name)
@@ -68,7 +67,7 @@ func (q *question) deeds() (all []deed, ok bool) {
 	if len(loose) == 0 {
 		return all, true
 	}
-	return q.textDeeds(all, loose...)
+	return q.textDeeds(all, services, loose...)
 }
 
 // allowsOf reports whether p may allow anything of the service.
@@ -96,6 +95,9 @@ func (q *question) namedDeed(service, name string) (d deed, kind string) {
 // knownDeeds sorts the universe's actions that p's Allows speak of by the statements that
 // speak of them.
 func (q *question) knownDeeds() []deed {
+	if q.Expander == nil {
+		return nil
+	}
 	reach := newDense(q.size)
 	lo, hi := len(reach), 0
 	for _, c := range q.clauses {
@@ -145,13 +147,16 @@ func (q *question) knownDeeds() []deed {
 	return all
 }
 
-// textDeeds appends the kinds of the actions that match one of the patterns, compared as text.
-func (q *question) textDeeds(all []deed, patterns ...chain) ([]deed, bool) {
+// textDeeds appends the kinds of the actions that match one of the patterns, compared as
+// text. The patterns are of the services only; nil: of any.
+func (q *question) textDeeds(all []deed, services map[string]bool, patterns ...chain) ([]deed, bool) {
 	type cell struct {
 		within constraints
 		deed   deed
 	}
-	cells := []cell{{within: constraints{{patterns, true}}}}
+	root := constraints{{patterns, true}}
+	action, _ := root.walk(&q.steps)
+	cells := []cell{{root, deed{action: action}}}
 	clauses := slices.Clone(q.clauses)
 	slices.SortStableFunc(clauses, func(a, b *clause) int { // p's Allows first: the rest is no matter
 		return strings.Compare(a.role(), b.role())
@@ -162,23 +167,29 @@ func (q *question) textDeeds(all []deed, patterns ...chain) ([]deed, bool) {
 		}
 		var speaks []chain
 		for i := range c.st.actions {
-			if p := &c.st.actions[i]; p.kind != actionNever {
+			p := &c.st.actions[i]
+			if p.kind == actionAll || p.kind != actionNever && (services == nil || services[p.service]) {
 				speaks = append(speaks, p.chain())
 			}
 		}
 		var next []cell
 		for _, one := range cells {
 			for _, in := range [...]bool{true, false} {
-				within := append(slices.Clip(one.within), constraint{speaks, in != c.st.NotAction})
-				action, found := within.walk(&q.steps)
-				if found == Unknown || len(next) > mostCells {
-					return nil, false
-				}
-				if found == False {
+				d := one
+				if len(speaks) > 0 {
+					d.within = append(slices.Clip(one.within), constraint{speaks, in != c.st.NotAction})
+					action, found := d.within.walk(&q.steps)
+					if found == Unknown || len(next) > mostCells {
+						return all, false
+					}
+					if found == False {
+						continue
+					}
+					d.deed.action = action
+				} else if in != c.st.NotAction {
 					continue
 				}
-				d := cell{within, one.deed}
-				if d.deed.action = action; in {
+				if in {
 					d.deed.ourAllows, d.deed.ourDenies = slices.Clip(d.deed.ourAllows), slices.Clip(d.deed.ourDenies)
 					d.deed.theirAllows, d.deed.theirDenies = slices.Clip(d.deed.theirAllows), slices.Clip(d.deed.theirDenies)
 					d.deed.add(c)

@@ -215,18 +215,29 @@ func (q *question) answer(p, i []Policy, known Context) Answer {
 	if q.carriedOver() {
 		return Answer{True, "every Allow and every Deny stands in both, word for word", nil}
 	}
-	deeds, ok := q.deeds()
+	// What no Allow of i speaks of is quickly refuted.
+	quick := func(deeds []deed) *Request {
+		for j := range deeds {
+			if len(deeds[j].theirAllows) == 0 {
+				if r := q.refute(&deeds[j]); r != nil {
+					return r
+				}
+			}
+		}
+		return nil
+	}
+	deeds := q.knownDeeds()
+	if r := quick(deeds); r != nil {
+		return q.no(r)
+	}
+	strangers, ok := q.strangeDeeds()
+	if r := quick(strangers); r != nil {
+		return q.no(r)
+	}
 	if !ok {
 		return Answer{Unknown, "there are too many kinds of actions to compare", nil}
 	}
-	// What no Allow of i speaks of is quickly refuted.
-	for j := range deeds {
-		if len(deeds[j].theirAllows) == 0 {
-			if r := q.refute(&deeds[j]); r != nil {
-				return q.no(r)
-			}
-		}
-	}
+	deeds = append(deeds, strangers...)
 	open := ""
 	for j := range deeds {
 		why := q.prove(&deeds[j])
