@@ -33,13 +33,13 @@ type proof struct {
 
 func (q *question) proveAllow(d *deed, a *clause, side Side) string {
 	errs := a.errs(side)
-	lits := a.lits[errs]
-	if a.dead[errs] || q.contradict(lits) {
+	terms := a.terms[errs]
+	if a.dead[errs] || q.contradict(terms) {
 		return ""
 	}
 	if a.st.NotResource || a.st.Resources == nil || a.odd != "" {
 		if _, most := a.resourceless(nil); counts(most, errs) {
-			if why := q.provePiece(d, a, &proof{question: q, side: side}, lits, "*"); why != "" {
+			if why := q.provePiece(d, a, &proof{question: q, side: side}, terms, "*"); why != "" {
 				return why
 			}
 		}
@@ -50,13 +50,13 @@ func (q *question) proveAllow(d *deed, a *clause, side Side) string {
 		if a.odd == "" {
 			in = append(in, a.region(side))
 		}
-		return q.provePiece(d, a, &proof{question: q, side: side, arn: true, in: in}, lits, a.st.resourceElement())
+		return q.provePiece(d, a, &proof{question: q, side: side, arn: true, in: in}, terms, a.st.resourceElement())
 	}
 	as := a.reading(side)
 	for i := range a.entries {
 		e := &a.entries[i]
 		if e.all || errs == 1 {
-			if why := q.provePiece(d, a, &proof{question: q, side: side, given: e.raw}, lits, "*"); why != "" {
+			if why := q.provePiece(d, a, &proof{question: q, side: side, given: e.raw}, terms, "*"); why != "" {
 				return why
 			}
 		}
@@ -64,7 +64,7 @@ func (q *question) proveAllow(d *deed, a *clause, side Side) string {
 			continue
 		}
 		in := append(slices.Clip(everyResourceARN), constraint{e.read(as, nil), true})
-		if why := q.provePiece(d, a, &proof{question: q, side: side, arn: true, in: in}, lits, e.raw.spell()); why != "" {
+		if why := q.provePiece(d, a, &proof{question: q, side: side, arn: true, in: in}, terms, e.raw.spell()); why != "" {
 			return why
 		}
 	}
@@ -75,7 +75,7 @@ func counts(t Truth, errs int) bool { return t == True || t == Unknown && errs =
 
 // provePiece proves that one piece of an Allow lies within i's Allows, and is refused by
 // none of i's Denies but where p's own refuse it.
-func (q *question) provePiece(d *deed, a *clause, p *proof, lits []term, where string) string {
+func (q *question) provePiece(d *deed, a *clause, p *proof, terms []term, where string) string {
 	same := func(b *clause) func(*clause) bool {
 		text := b.text()
 		return func(c *clause) bool { return c.text() == text }
@@ -85,8 +85,8 @@ func (q *question) provePiece(d *deed, a *clause, p *proof, lits []term, where s
 		if a.odd != "" {
 			return a.odd
 		}
-		if !p.none(p.in, lits) {
-			return q.unproven(d, a, where, lits, p.outs)
+		if !p.none(p.in, terms) {
+			return q.unproven(d, a, where, terms, p.outs)
 		}
 	}
 	for _, e := range d.theirDenies {
@@ -95,7 +95,7 @@ func (q *question) provePiece(d *deed, a *clause, p *proof, lits []term, where s
 			continue
 		}
 		deny := &proof{question: q, side: p.side, arn: p.arn, outs: d.ourDenies}
-		both := append(slices.Clip(lits), e.lits[errs]...)
+		both := append(slices.Clip(terms), e.terms[errs]...)
 		if p.arn && e.odd == "" {
 			region := e.region(p.side)
 			// The Deny alone, the Allow alone, both: with variables each proves something else.
@@ -112,8 +112,8 @@ func (q *question) provePiece(d *deed, a *clause, p *proof, lits []term, where s
 }
 
 // unproven says what stayed open about a piece of an Allow.
-func (q *question) unproven(d *deed, a *clause, where string, lits []term, outs []*clause) string {
-	return "whether " + a.name() + " stays within is open, for " + d.action + " on " + where + because(q, where, outs, lits)
+func (q *question) unproven(d *deed, a *clause, where string, terms []term, outs []*clause) string {
+	return "whether " + a.name() + " stays within is open, for " + d.action + " on " + where + because(q, where, outs, terms)
 }
 
 func because(q *question, where string, clauses []*clause, given []term) string {
@@ -125,7 +125,7 @@ func because(q *question, where string, clauses []*clause, given []term) string 
 		if c.odd != "" {
 			return ": " + c.odd
 		}
-		for _, l := range c.lits[1] {
+		for _, l := range c.terms[1] {
 			if !q.follows(given, &l) {
 				keys = append(keys, l.c.Key)
 			}
@@ -143,16 +143,16 @@ func because(q *question, where string, clauses []*clause, given []term) string 
 // none proves that nothing in the region that meets the terms passes by every out.
 // Outs whose conditions follow from the terms count whole; where others are needed,
 // one of their terms is taken to hold, then to fail.
-func (p *proof) none(in constraints, lits []term) bool {
+func (p *proof) none(in constraints, terms []term) bool {
 	p.branches = mostBranches
-	return p.split(in, lits)
+	return p.split(in, terms)
 }
 
-func (p *proof) split(in constraints, lits []term) bool {
+func (p *proof) split(in constraints, terms []term) bool {
 	if p.branches--; p.branches < 0 || p.steps < 0 {
 		return false
 	}
-	if p.contradict(lits) {
+	if p.contradict(terms) {
 		return true
 	}
 	var sure, perhaps []*clause
@@ -165,12 +165,12 @@ func (p *proof) split(in constraints, lits []term) bool {
 			continue
 		}
 		switch {
-		case !slices.ContainsFunc(o.lits[errs], func(l term) bool { return !p.follows(lits, &l) }):
+		case !slices.ContainsFunc(o.terms[errs], func(l term) bool { return !p.follows(terms, &l) }):
 			if !p.arn {
 				return true
 			}
 			sure = append(sure, o)
-		case !p.contradict(append(slices.Clip(lits), o.lits[errs]...)):
+		case !p.contradict(append(slices.Clip(terms), o.terms[errs]...)):
 			perhaps = append(perhaps, o)
 		}
 	}
@@ -184,9 +184,9 @@ func (p *proof) split(in constraints, lits []term) bool {
 		}
 	}
 	for _, o := range perhaps {
-		for _, l := range o.lits[o.errs(p.side)] {
-			if !p.follows(lits, &l) {
-				return p.split(in, append(slices.Clip(lits), l)) && p.split(in, append(slices.Clip(lits), l.complement()))
+		for _, l := range o.terms[o.errs(p.side)] {
+			if !p.follows(terms, &l) {
+				return p.split(in, append(slices.Clip(terms), l)) && p.split(in, append(slices.Clip(terms), l.complement()))
 			}
 		}
 	}

@@ -44,8 +44,12 @@ func Contains(outer, inner string, side Side) Answer {
 	if side == Must && outer != "*" && outer != inner && !certain(inner) {
 		return Answer{Unknown, "no page says what " + quote(inner) + " matches for certain", nil}
 	}
+	action := "*"
+	if parts := strings.SplitN(inner, ":", arnParts); len(parts) == arnParts && !strings.ContainsAny(parts[2], "*?") {
+		action = parts[2] + ":*" // for a request that reads well
+	}
 	q := &question{sides: []Side{side}, ours: side, theirs: side}
-	return q.answer(grantOf("*", inner), grantOf("*", outer), Context{})
+	return q.answer(grantOf(action, inner), grantOf("*", outer), Context{})
 }
 
 // certain reports whether the pattern certainly matches something: to say that all of
@@ -169,14 +173,14 @@ type question struct {
 	clauses []*clause
 	env     environment // of what is known
 	vars    variables
-	steps   int // left of the walks
-	open    string
+	steps   int // left to the walks of the proof
+	search  int // and to those of the search for a counterexample
 }
 
 // What one question may cost: steps of all its walks, contexts tried for a
 // counterexample, branches of one proof. Beyond it the answer is cannot tell.
 const (
-	mostSteps    = 200_000
+	mostSteps    = 100_000
 	mostContexts = 200
 	mostBranches = 64
 	mostCells    = 2000
@@ -195,12 +199,12 @@ type clause struct {
 	entries  []resourceChain // of Resource or NotResource
 	everyone bool            // every resource, * too
 	regions  [3]*constraint
-	lits     [2][]term // erring down, erring up
+	terms    [2][]term // erring down, erring up
 	dead     [2]bool
 }
 
 func (q *question) answer(p, i []Policy, known Context) Answer {
-	q.p, q.i, q.steps, q.vars = p, i, mostSteps, variables{}
+	q.p, q.i, q.steps, q.search, q.vars = p, i, mostSteps, mostSteps, variables{}
 	if known.closed {
 		for _, key := range derivedKeys { // no request is without what makes it
 			if _, ok := known.entries[key]; !ok {
@@ -338,8 +342,8 @@ func (q *question) clause(s *Statement, p *Policy, ours bool) *clause {
 		}
 		c.entries = append(c.entries, r)
 	}
-	for up := range c.lits {
-		c.lits[up], c.dead[up] = q.terms(s, up == 1)
+	for up := range c.terms {
+		c.terms[up], c.dead[up] = q.terms(s, up == 1)
 	}
 	return c
 }

@@ -324,7 +324,12 @@ func pairOnce(t testing.TB, x *policy.Expander, g generator, samples int) policy
 	ours, theirs := g.pair()
 	p, i := policiesOf(t, ours), policiesOf(t, theirs)
 	a := x.WidensNothing(p, i, policy.Context{})
-	if wrong := holdToTwin(t, a, p, i, g.samples(samples, ours, theirs)); wrong != "" {
+	asked := g.samples(samples, ours, theirs)
+	if x != nil && !strings.Contains(strings.ToLower(fmt.Sprint(ours, theirs)), "listbucket ") {
+		// The catalogue does not know the action, and nothing names it: no wildcard stands for it.
+		asked = slices.DeleteFunc(asked, func(r object) bool { return r["action"] == "S3:listbucket" })
+	}
+	if wrong := holdToTwin(t, a, p, i, asked); wrong != "" {
 		t.Errorf("%s\n%s\nP %s\nI %s", wrong, a, printedAll(p), printedAll(i))
 	}
 	return a.Truth
@@ -341,8 +346,9 @@ func TestQuestionsAgreeWithTwin(t *testing.T) {
 		seed, _ = strconv.ParseUint(text, 10, 64)
 	}
 	counts := map[policy.Truth]int{}
+	expanders := []*policy.Expander{nil, policy.NewExpander(smallUniverse{})}
 	for i := range n {
-		counts[pairOnce(t, nil, newGenerator(seed, uint64(i)), 40)]++
+		counts[pairOnce(t, expanders[i%2], newGenerator(seed, uint64(i)), 40)]++
 		if t.Failed() {
 			t.Fatalf("seed %d, pair %d", seed, i)
 		}
@@ -367,6 +373,7 @@ func FuzzQuestions(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, choices []byte) {
 		pairOnce(t, nil, generator{rand.New(&choiceSource{choices, rand.NewPCG(0, 0)})}, 20)
+		pairOnce(t, policy.NewExpander(smallUniverse{}), generator{rand.New(&choiceSource{choices, rand.NewPCG(0, 0)})}, 20)
 	})
 }
 

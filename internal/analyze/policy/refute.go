@@ -19,7 +19,6 @@ type refutation struct {
 	deed     *deed
 	allow    *clause
 	request  Request
-	keys     []string
 	contexts int // left to try
 }
 
@@ -31,19 +30,21 @@ var (
 
 // refute finds a counterexample among the deed's requests, nil if it finds none.
 func (q *question) refute(d *deed) *Request {
+	q.steps, q.search = q.search, q.steps
+	defer func() { q.steps, q.search = q.search, q.steps }()
 	for _, a := range d.ourAllows {
 		r := &refutation{question: q, deed: d, allow: a, contexts: mostContexts}
 		if a.dead[a.errs(q.ours)] || r.odd() {
 			continue
 		}
-		r.keys = r.contextKeys()
+		keys := r.contextKeys()
 		for _, who := range r.principals() {
 			for _, owner := range r.owners(who) {
 				r.request = Request{Principal: who, Action: d.action, ResourceAccount: owner}
 				c := *q.env.context
 				c.closed, c.entries = true, maps.Clone(c.entries)
 				maps.DeleteFunc(c.entries, func(_ string, e entry) bool { return e.presence == unknown })
-				if found := r.choose(r.keys, c); found != nil {
+				if found := r.choose(keys, c); found != nil {
 					return found
 				}
 			}
@@ -52,7 +53,7 @@ func (q *question) refute(d *deed) *Request {
 	return nil
 }
 
-// clauses are the statements that bear on the deed, but p's other Allows.
+// others are the statements that bear on the deed, but p's Allows.
 func (r *refutation) others() iter.Seq[*clause] {
 	return func(yield func(*clause) bool) {
 		for _, list := range [...][]*clause{r.deed.ourDenies, r.deed.theirAllows, r.deed.theirDenies} {
@@ -410,7 +411,10 @@ func (r *refutation) candidates(key string, c Context) []entry {
 	}
 	add("x")
 	r.steps = in.steps
-	all := []entry{{presence: absent}, {[]string{""}, present}}
+	all := []entry{{presence: absent}}
+	if !r.varies(key) { // what an empty value does to a variable no page says
+		all = append(all, entry{[]string{""}, present})
+	}
 	for _, text := range texts {
 		all = append(all, entry{[]string{text}, present})
 	}
