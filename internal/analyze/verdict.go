@@ -61,20 +61,16 @@ const (
 	reasonUnknown    = "not in the catalogue of IAM actions"
 )
 
-// judge gives every cell and every granted action of the role its verdict: the
-// first rule that applies, as docs/verdicts.md lists them.
-func (a *audit) judge(sub *subject) *judgement {
-	j := &judgement{sub: sub, seen: observe(a.snapshot, sub), actions: map[string]actionVerdict{},
+// known gathers what is known of a role under a grant: what it was seen to do, what its
+// jobs need, and the verdict of every cell.
+func (a *audit) known(sub *subject, g *grant, told *accessed) *judgement {
+	j := &judgement{sub: sub, grant: g, accessed: told, seen: observe(a.snapshot, sub), actions: map[string]actionVerdict{},
 		trust: report.Trust{Guard: "unknown", OtherPrincipals: []string{}}}
-	if sub.role != nil {
-		j.grant = a.library.grantOf(a.snapshot, sub.role)
-		j.accessed = a.accessedBy(sub)
-		if j.grant.trust != nil {
-			j.trust = readTrust(j.grant.trust)
+	if g != nil {
+		j.unrecorded = a.unrecordedServices(g)
+		if g.trust != nil {
+			j.trust = readTrust(g.trust)
 		}
-	}
-	if j.grant != nil {
-		j.unrecorded = a.unrecordedServices(j.grant)
 	}
 	for _, r := range a.place.requirements(sub.jobs, report.MaxEvidence) {
 		j.needs = append(j.needs, &judgedNeed{required: r, access: a.accessTo(j, r.action, r.resource)})
@@ -84,6 +80,20 @@ func (a *audit) judge(sub *subject) *judgement {
 		i := slices.IndexFunc(j.cells[n.action], func(c *cell) bool { return c.need != nil && c.resource == n.resource })
 		n.verdict = j.cells[n.action][i].verdict
 	}
+	return j
+}
+
+// judge gives every cell and every granted action of the role its verdict: the
+// first rule that applies, as docs/verdicts.md lists them.
+func (a *audit) judge(sub *subject) *judgement {
+	var (
+		g    *grant
+		told *accessed
+	)
+	if sub.role != nil {
+		g, told = a.library.grantOf(a.snapshot, sub.role), a.accessedBy(sub)
+	}
+	j := a.known(sub, g, told)
 	if j.grant == nil {
 		return j
 	}
