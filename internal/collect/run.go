@@ -24,11 +24,12 @@ type run struct {
 	read, enabled []string
 
 	// The evidence, in any order.
-	kept     *roleSet
-	allJobs  []snapshot.Job
-	used     []snapshot.Usage
-	trails   []snapshot.Trail
-	accessed []snapshot.Accessed
+	kept      *roleSet
+	allJobs   []snapshot.Job
+	used      []snapshot.Usage
+	trails    []snapshot.Trail
+	accessed  []snapshot.Accessed
+	resources []snapshot.ResourcePolicy
 
 	mu       sync.Mutex // guards all below
 	calls    map[string]int

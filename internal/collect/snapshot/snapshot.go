@@ -123,6 +123,8 @@ const (
 	SourceLookup       = "cloudtrail:LookupEvents"
 	SourceTrails       = "cloudtrail:DescribeTrails"
 	SourceLastAccessed = "iam:GetServiceLastAccessedDetails"
+	SourceBuckets      = "s3:GetBucketPolicy"
+	SourceKeys         = "kms:GetKeyPolicy"
 )
 
 // ScopeAll is the scope of a source that was read whole.
@@ -243,8 +245,11 @@ type ManagedPolicy struct {
 // could not be read is not among them; one without a policy has no Document.
 type ResourcePolicy struct {
 	// ARN is the bucket's or the key's.
-	ARN      string `json:"arn"`
-	Document string `json:"document,omitempty"`
+	ARN string `json:"arn"`
+	// Aliases are the names ("alias/...") by which jobs and calls named a key, as
+	// far as they are known to mean it: in its own region and account.
+	Aliases  []string `json:"aliases,omitempty"`
+	Document string   `json:"document,omitempty"`
 }
 
 // Usage is a group of calls that are alike in every fact that was kept.
@@ -287,6 +292,9 @@ func (s *Snapshot) Sort() {
 		return cmp.Or(a.UseKey.Compare(b.UseKey), cmp.Compare(a.Source, b.Source))
 	})
 	slices.SortFunc(s.Resources, func(a, b ResourcePolicy) int { return cmp.Compare(a.ARN, b.ARN) })
+	for i := range s.Resources {
+		slices.Sort(s.Resources[i].Aliases)
+	}
 	slices.SortFunc(s.Jobs, CompareJobs)
 	s.sortTrails()
 }
