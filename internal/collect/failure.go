@@ -110,6 +110,14 @@ func strange(err error) bool {
 	return errors.As(err, &api) && strangeCode(api.ErrorCode())
 }
 
+// closed reports whether it is a resource that does not let the caller in, as that of
+// another account: no permission of the caller's own would change that. S3 says
+// why only within an account or an organization (AWS: troubleshoot-403-errors).
+func closed(err error) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && (strings.Contains(api.ErrorMessage(), "resource-based policy") || api.ErrorMessage() == "Access Denied")
+}
+
 func strangeCode(code string) bool {
 	switch code {
 	case "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException",

@@ -81,7 +81,7 @@ func (r *run) failed(operation, region, scope string, impact snapshot.Impact, er
 		return
 	}
 	g := snapshot.Gap{Source: operation, Region: region, Scope: scope, Impact: impact, Reason: reason(err), Detail: detail(err)}
-	if g.Reason == snapshot.ReasonRefused && !strange(err) {
+	if g.Reason == snapshot.ReasonRefused && !strange(err) && !closed(err) {
 		g.Permission = permissionFor(operation)
 	}
 	r.missing(g)

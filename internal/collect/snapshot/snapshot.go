@@ -152,8 +152,9 @@ type Gap struct {
 	// Reason is one of the Reason constants.
 	Reason string `json:"reason"`
 	// Permission is what the caller lacks where AWS denied the call: the IAM actions
-	// that the operation needs, comma separated. Empty where the credentials
-	// themselves were not accepted.
+	// that the operation needs, comma separated. Empty where no permission would
+	// help: the credentials themselves were not accepted, or it is the resource that
+	// does not let the caller in.
 	Permission string `json:"permission,omitempty"`
 	// Detail is the error in words, free of credentials and request ids.
 	Detail string `json:"detail,omitempty"`
