@@ -115,7 +115,13 @@ func (l *resourceReader) buckets(ctx context.Context, scope *scope) []snapshot.R
 
 func (l *resourceReader) keys(ctx context.Context, scope *scope) []snapshot.ResourcePolicy {
 	named, whole := atMost(l, opKeyPolicy, "keys", l.namedKeys(scope))
-	l.each(ctx, named, opDescribeKey, l.describeKey)
+	var indirect []*resource
+	for _, k := range named {
+		if !isKeyARN(k.name) {
+			indirect = append(indirect, k)
+		}
+	}
+	l.each(ctx, indirect, opDescribeKey, l.describeKey)
 	var (
 		known []*resource
 		byARN = make(map[string]*resource)
@@ -276,9 +282,6 @@ func bucketRegion(err error) string {
 // describeKey finds the ARN of a key that is known by its id or an alias: the policy
 // is asked for by ARN, and an alias would not do (AWS: API_GetKeyPolicy, KeyId).
 func (l *resourceReader) describeKey(ctx context.Context, k *resource) error {
-	if isKeyARN(k.name) {
-		return nil
-	}
 	out, err := l.kms.of(k.region).DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &k.name})
 	if err != nil {
 		return misnamed(err)

@@ -60,6 +60,8 @@ func withResources() *awssim.Account {
 
 func TestResources(t *testing.T) {
 	server, o := serve(t, withResources())
+	var log strings.Builder
+	o.Log = logger(&log)
 	s := collected(t, o)
 	sameCalls(t, server, s)
 	ofJob := []snapshot.ResourcePolicy{
@@ -75,6 +77,9 @@ func TestResources(t *testing.T) {
 	}
 	if d := cmp.Diff([]string{opBucketPolicy + " us-east-1 arn:aws:s3:::vendor detail refused"}, gapsOf(s)); d != "" || !s.Complete() {
 		t.Errorf("gaps (-want +got):\n%s", d)
+	}
+	if !strings.Contains(log.String(), `level=INFO msg="not read" source=s3:GetBucketPolicy`) || strings.Contains(log.String(), "level=WARN") {
+		t.Errorf("logged:\n%s", log.String())
 	}
 	// A bucket in another region is asked for twice, a key known by two aliases once.
 	if s.Calls[opBucketPolicy] != 6+1 || s.Calls[opDescribeKey] != 3 || s.Calls[opKeyPolicy] != 4 {
@@ -125,6 +130,10 @@ func TestResourceGaps(t *testing.T) {
 		{name: "one is garbled", fault: opKeyPolicy + " garble", read: 3, gaps: []string{opKeyPolicy + " us-east-1 " + key + outKey + " detail broken"}},
 		{name: "the key is refused", fault: opKeyPolicy + " refuse", read: 3, gaps: []string{opKeyPolicy + " us-east-1 " + key + outKey + " detail refused"}},
 		{name: "aliases are refused", fault: opDescribeKey + " refuse", read: 3, gaps: []string{opDescribeKey + " us-east-1 " + alias + "out detail refused"}},
+		{name: "aliases are throttled, and a key is known by its ARN", change: func(a *awssim.Account) {
+			a.Keys = append(a.Keys, awssim.Key{ID: diskKey})
+			a.Jobs[0].ResourceConfig = &awssim.ResourceConfig{VolumeKmsKeyId: key + diskKey}
+		}, fault: opDescribeKey + " throttle", read: 4, gaps: []string{opDescribeKey + " us-east-1 " + alias + "out detail throttled"}},
 		{name: "the session expires", fault: "s3:* expire", read: 1, gaps: []string{opBucketPolicy + " us-east-1 " + out + "code detail refused",
 			opBucketPolicy + " us-east-1 " + out + "data detail refused", opBucketPolicy + " us-east-1 " + out + "models detail refused"}},
 	} {
