@@ -108,13 +108,13 @@ func (r *run) readResources(ctx context.Context, scope *scope) []snapshot.Resour
 }
 
 func (l *resourceReader) buckets(ctx context.Context, scope *scope) []snapshot.ResourcePolicy {
-	todo, whole := atMost(l, opBucketPolicy, "buckets", l.namedBuckets(scope))
+	todo, whole := l.atMost(opBucketPolicy, "buckets", l.namedBuckets(scope))
 	l.each(ctx, todo, opBucketPolicy, l.bucketPolicy)
 	return l.settle(snapshot.SourceBuckets, "buckets", todo, whole)
 }
 
 func (l *resourceReader) keys(ctx context.Context, scope *scope) []snapshot.ResourcePolicy {
-	named, whole := atMost(l, opKeyPolicy, "keys", l.namedKeys(scope))
+	named, whole := l.atMost(opKeyPolicy, "keys", l.namedKeys(scope))
 	var indirect []*resource
 	for _, k := range named {
 		if !isKeyARN(k.name) {
@@ -146,7 +146,7 @@ func (l *resourceReader) keys(ctx context.Context, scope *scope) []snapshot.Reso
 }
 
 // atMost cuts a list at what is read at most, and says what that leaves out.
-func atMost(l *resourceReader, operation, kind string, todo []*resource) (kept []*resource, whole bool) {
+func (l *resourceReader) atMost(operation, kind string, todo []*resource) (kept []*resource, whole bool) {
 	if len(todo) <= mostResources {
 		return todo, true
 	}
@@ -394,8 +394,9 @@ func (l *resourceReader) namedBuckets(scope *scope) []*resource {
 	var all []*resource
 	for _, found := range []mentions{ofJobs, ofCalls} {
 		for _, name := range slices.Sorted(maps.Keys(found)) {
-			all = append(all, &resource{name: name, region: slices.Min(slices.Collect(maps.Keys(found[name]))),
-				arn: fmt.Sprintf("arn:%s:s3:::%s", cmp.Or(l.account.Partition, "aws"), name)})
+			region := slices.Min(slices.Collect(maps.Keys(found[name])))
+			all = append(all, &resource{name: name, region: region,
+				arn: fmt.Sprintf("arn:%s:s3:::%s", cmp.Or(l.account.Partition, partitionOf(region)), name)})
 		}
 	}
 	return all
