@@ -173,6 +173,8 @@ type question struct {
 	clauses []*clause
 	env     environment // of what is known
 	vars    variables
+	found   map[inclusion]bool
+	values  map[string]foundValue
 	steps   int // left to the walks of the proof
 	search  int // and to those of the search for a counterexample
 }
@@ -205,6 +207,7 @@ type clause struct {
 
 func (q *question) answer(p, i []Policy, known Context) Answer {
 	q.p, q.i, q.steps, q.search, q.vars = p, i, mostSteps, mostSteps, variables{}
+	q.found, q.values = map[inclusion]bool{}, map[string]foundValue{}
 	if known.closed {
 		for _, key := range derivedKeys { // no request is without what makes it
 			if _, ok := known.entries[key]; !ok {

@@ -358,7 +358,7 @@ func (r *refutation) score(key string, c Context) (score []uint64, ok bool) {
 // a condition tells from others, something else, and pairs for set operators.
 func (r *refutation) candidates(key string, c Context) []entry {
 	in := *r.question
-	in.env = environment{request: r.request, context: &c}
+	in.env, in.values = environment{request: r.request, context: &c}, map[string]foundValue{}
 	var must, rest []*term
 	sets := false
 	for other, condition := range r.conditions(key) {
