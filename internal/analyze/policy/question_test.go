@@ -326,15 +326,7 @@ func pairOnce(t testing.TB, x *policy.Expander, g generator, samples int) policy
 	a := x.WidensNothing(p, i, policy.Context{})
 	asked := g.samples(samples, ours, theirs)
 	if x != nil {
-		for _, r := range asked {
-			if r["action"] == "s3:ListAllMyBuckets" {
-				r["resource"] = "*" // it takes no resource
-			}
-		}
-	}
-	if x != nil && !strings.Contains(strings.ToLower(fmt.Sprint(ours, theirs)), "listbucket ") {
-		// The catalogue does not know the action, and nothing names it: no wildcard stands for it.
-		asked = slices.DeleteFunc(asked, func(r object) bool { return r["action"] == "S3:listbucket" })
+		asked = withinUniverse(asked, slices.Concat(p, i))
 	}
 	if wrong := holdToTwin(t, a, p, i, asked); wrong != "" {
 		t.Errorf("%s\n%s\nP %s\nI %s", wrong, a, printedAll(p), printedAll(i))
@@ -342,9 +334,35 @@ func pairOnce(t testing.TB, x *policy.Expander, g generator, samples int) policy
 	return a.Truth
 }
 
+// withinUniverse keeps the requests that an answer by smallUniverse speaks of: for its own
+// actions, and for those that the documents name though it does not know them.
+func withinUniverse(asked []object, policies []policy.Policy) []object {
+	named := map[string]bool{}
+	for _, action := range smallActions {
+		named[strings.ToLower(action)] = true
+	}
+	for _, p := range policies {
+		for _, s := range p.Document.Statements() {
+			for _, action := range s.Actions {
+				action = strings.ToLower(action)
+				service, _, _ := strings.Cut(action, ":")
+				named[action], named[service] = true, true
+			}
+		}
+	}
+	return slices.DeleteFunc(asked, func(r object) bool {
+		action := strings.ToLower(r["action"].(string))
+		if action == "s3:listallmybuckets" {
+			r["resource"] = "*" // it takes no resource
+		}
+		service, _, _ := strings.Cut(action, ":")
+		return !named[action] && (!named[service] || service == "s3" || service == "logs")
+	})
+}
+
 // TestQuestionsAgreeWithTwin draws pairs of documents as the differential test draws its cases.
 func TestQuestionsAgreeWithTwin(t *testing.T) {
-	questionsAgree(t, 20260301, 1000)
+	questionsAgree(t, 20260301, 800)
 }
 
 // TestSoakQuestions is the long run, of a thousandth of SOAK_N pairs.
@@ -502,7 +520,7 @@ func TestIntersectAgreesWithMatch(t *testing.T) {
 // A piece that is said to be redundant changes nothing; one that is not shows what.
 func TestRedundantAgreesWithTwin(t *testing.T) {
 	counts := map[policy.Truth]int{}
-	for i := range 250 {
+	for i := range 150 {
 		g := newGenerator(20260305, uint64(i))
 		documents, more := g.pair()
 		statements := slices.Concat(documents[0]["Statement"].([]any), more[0]["Statement"].([]any))
