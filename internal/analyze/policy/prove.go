@@ -46,7 +46,7 @@ func (q *question) proveAllow(d *deed, a *clause, side Side) string {
 		if d.resourceless {
 			return ""
 		}
-		in := slices.Clone(everyResourceARN)
+		in := slices.Clone(a.resources())
 		if a.odd == "" {
 			in = append(in, a.region(side))
 		}
@@ -63,7 +63,7 @@ func (q *question) proveAllow(d *deed, a *clause, side Side) string {
 		if d.resourceless {
 			continue
 		}
-		in := append(slices.Clip(everyResourceARN), constraint{e.read(as, nil), true})
+		in := append(slices.Clip(a.resources()), constraint{e.read(as, nil), true})
 		if why := q.provePiece(d, a, &proof{question: q, side: side, arn: true, in: in, entry: e}, terms, e.raw.spell()); why != "" {
 			return why
 		}
@@ -100,7 +100,7 @@ func (q *question) provePiece(d *deed, a *clause, p *proof, terms []term, where 
 			region := e.region(p.side)
 			// The Deny alone, the Allow alone, both: with variables each proves something else.
 			if deny.none(append(slices.Clone(p.in), region), both) ||
-				p.in.vary() && (deny.none(append(slices.Clip(everyResourceARN), region), both) || deny.none(p.in, both)) {
+				p.in.vary() && (deny.none(append(slices.Clip(a.resources()), region), both) || deny.none(p.in, both)) {
 				continue
 			}
 		} else if deny.none(p.in, both) {

@@ -513,11 +513,11 @@ func (r *refutation) region(c *clause, env *environment, side Side) (region cons
 
 // walk looks for an ARN, first for one of the usual forms of the action's own service.
 func (r *refutation) walk(all constraints) *Request {
-	if _, found := append(slices.Clip(everyResourceARN), all...).walk(&r.steps); found != True {
+	if _, found := append(slices.Clip(r.allow.resources()), all...).walk(&r.steps); found != True {
 		return nil
 	}
 	for _, form := range r.forms() {
-		text, found := append(append(slices.Clip(everyResourceARN), constraint{[]chain{globResource(form).within(false)}, true}), all...).walk(&r.steps)
+		text, found := append(append(slices.Clip(r.allow.resources()), constraint{[]chain{globResource(form).within(false)}, true}), all...).walk(&r.steps)
 		if found == True {
 			if request := r.confirm(text); request != nil {
 				return request
