@@ -168,11 +168,14 @@ func (c Context) Keys() iter.Seq2[string, []string] {
 	}
 }
 
-// spell writes the present keys into a sentence.
-func (c Context) spell() string {
+// with ends a sentence with the keys that are present.
+func (c Context) with() string {
 	var all []string
 	for key, values := range c.Keys() {
 		all = append(all, key+" = "+strings.Join(values, " and "))
 	}
-	return strings.Join(all, ", ")
+	if len(all) == 0 {
+		return ""
+	}
+	return ", with " + strings.Join(all, ", ")
 }

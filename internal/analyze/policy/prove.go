@@ -25,7 +25,7 @@ type proof struct {
 	side     Side
 	arn      bool // about ARNs; else about the resource *
 	in       constraints
-	given    chain // about *: variables that have a value
+	entry    *resourceChain // of p's Allow; nil where it has no entries of its own
 	outs     []*clause
 	allow    *clause // of p, nil where a Deny of i is at issue
 	branches int
@@ -46,7 +46,7 @@ func (q *question) proveAllow(d *deed, a *clause, side Side) string {
 		if d.resourceless {
 			return ""
 		}
-		in := slices.Clone(everyResourceARN)
+		in := slices.Clone(a.resources())
 		if a.odd == "" {
 			in = append(in, a.region(side))
 		}
@@ -56,15 +56,15 @@ func (q *question) proveAllow(d *deed, a *clause, side Side) string {
 	for i := range a.entries {
 		e := &a.entries[i]
 		if e.all || errs == 1 {
-			if why := q.provePiece(d, a, &proof{question: q, side: side, given: e.raw}, terms, "*"); why != "" {
+			if why := q.provePiece(d, a, &proof{question: q, side: side, entry: e}, terms, "*"); why != "" {
 				return why
 			}
 		}
 		if d.resourceless {
 			continue
 		}
-		in := append(slices.Clip(everyResourceARN), constraint{e.read(as, nil), true})
-		if why := q.provePiece(d, a, &proof{question: q, side: side, arn: true, in: in}, terms, e.raw.spell()); why != "" {
+		in := append(slices.Clip(a.resources()), constraint{e.read(as, nil), true})
+		if why := q.provePiece(d, a, &proof{question: q, side: side, arn: true, in: in, entry: e}, terms, e.raw.spell()); why != "" {
 			return why
 		}
 	}
@@ -100,7 +100,7 @@ func (q *question) provePiece(d *deed, a *clause, p *proof, terms []term, where 
 			region := e.region(p.side)
 			// The Deny alone, the Allow alone, both: with variables each proves something else.
 			if deny.none(append(slices.Clone(p.in), region), both) ||
-				p.in.vary() && (deny.none(append(slices.Clip(everyResourceARN), region), both) || deny.none(p.in, both)) {
+				p.in.vary() && (deny.none(append(slices.Clip(a.resources()), region), both) || deny.none(p.in, both)) {
 				continue
 			}
 		} else if deny.none(p.in, both) {
@@ -175,12 +175,15 @@ func (p *proof) split(in constraints, terms []term) bool {
 		}
 	}
 	if p.arn {
-		// If not even all of them together take everything in, no branch will.
-		if !p.empty(in, append(slices.Clip(sure), perhaps...)) {
-			return false
+		if slices.ContainsFunc(sure, func(o *clause) bool { return p.within(in, o) }) {
+			return true // one by one is less to walk, and settles most
 		}
-		if len(perhaps) == 0 || p.empty(in, sure) {
+		if len(sure) != 1 && p.empty(in, sure) {
 			return true
+		}
+		// If not even all of them together take everything in, no branch will.
+		if len(perhaps) == 0 || !p.empty(in, append(slices.Clip(sure), perhaps...)) {
+			return false
 		}
 	}
 	for _, o := range perhaps {
@@ -195,8 +198,39 @@ func (p *proof) split(in constraints, terms []term) bool {
 
 // resourceless reports whether the out speaks of * wherever the piece does.
 func (p *proof) resourceless(o *clause) bool {
-	least, _ := o.resourceless(p.given)
+	var given chain // the variables that have a value
+	if p.entry != nil {
+		given = p.entry.raw
+	}
+	least, _ := o.resourceless(given)
 	return counts(least, o.errs(p.side)) || p.allow != nil && o.errs(p.side) == p.allow.errs(p.side) && o.sameEntries(p.allow)
+}
+
+// within reports whether the region lies in one out's. For a piece of an Allow, which is
+// asked about for one kind of actions after the other, it is found once.
+func (p *proof) within(in constraints, o *clause) bool {
+	if p.allow == nil {
+		return p.empty(in, []*clause{o})
+	}
+	if p.entry != nil && !o.deny && !o.st.NotResource && (o.everyone ||
+		slices.ContainsFunc(o.entries, func(r resourceChain) bool { return slices.Equal(r.raw, p.entry.raw) })) {
+		return true
+	}
+	key := inclusion{p.side, p.allow, p.entry, o}
+	answer, known := p.found[key]
+	if !known {
+		answer = p.empty(in, []*clause{o})
+		p.found[key] = answer
+	}
+	return answer
+}
+
+// inclusion is a question about regions: entry is nil for the whole of a NotResource.
+type inclusion struct {
+	side  Side
+	piece *clause
+	entry *resourceChain
+	in    *clause
 }
 
 // empty reports whether nothing of the region is left without the outs.

@@ -49,7 +49,14 @@ func Contains(outer, inner string, side Side) Answer {
 		action = parts[2] + ":*" // for a request that reads well
 	}
 	q := &question{sides: []Side{side}, ours: side, theirs: side}
-	return q.answer(grantOf(action, inner), grantOf("*", outer), Context{})
+	a := q.answer(grantOf(action, inner), grantOf("*", outer), Context{})
+	switch a.Truth {
+	case True:
+		a.Reason = outer + " matches all that " + inner + " does"
+	case False:
+		a.Reason = inner + " matches " + a.Counterexample.Resource + ", and " + outer + " does not" + a.Counterexample.Context.with()
+	}
+	return a
 }
 
 // certain reports whether the pattern certainly matches something: to say that all of
@@ -69,7 +76,15 @@ func (e *Expander) Covers(s *Statement, c Cell) Answer {
 	allow := *s
 	allow.Effect = Allow
 	q := &question{Expander: e, sides: []Side{Must}, ours: Must, theirs: May}
-	return q.answer(grantOf(c.Action, c.Pattern), []Policy{{Layer: LayerIdentity, Document: &Document{version: Version2012, statements: []*Statement{&allow}}}}, c.Known)
+	statement := []Policy{{Layer: LayerIdentity, Document: &Document{version: Version2012, statements: []*Statement{&allow}}}}
+	a := q.answer(grantOf(c.Action, c.Pattern), statement, c.Known)
+	switch r := a.Counterexample; a.Truth {
+	case True:
+		a.Reason = "the statement speaks of every " + c.Action + " on " + c.Pattern
+	case False:
+		a.Reason = "the statement does not speak of " + r.Action + " on " + r.Resource + r.Context.with()
+	}
+	return a
 }
 
 // WidensNothing asks whether the identity documents p allow nothing that the identity
@@ -77,9 +92,9 @@ func (e *Expander) Covers(s *Statement, c Cell) Answer {
 // a no shows a request that p certainly allows and i certainly does not. Where the
 // request names another account's resource, the resource's policy is taken to allow it.
 //
-// Wildcards in actions stand for the actions of the Expander's universe; actions and
-// services that it does not know are compared as text, and so is everything under a nil
-// Expander. An action without resource types is asked on * only. known holds for
+// Wildcards in actions, and NotAction, stand for the actions of the Expander's universe;
+// what the documents name and it does not know is compared as text, and so is everything
+// under a nil Expander. An action without resource types is asked on * only. known holds for
 // every request; a key it leaves unknown may have any value, or none.
 func (e *Expander) WidensNothing(p, i []Policy, known Context) Answer {
 	q := &question{Expander: e, sides: []Side{Must, May}, ours: Must, theirs: May}
@@ -173,6 +188,8 @@ type question struct {
 	clauses []*clause
 	env     environment // of what is known
 	vars    variables
+	found   map[inclusion]bool
+	values  map[string]foundValue
 	steps   int // left to the walks of the proof
 	search  int // and to those of the search for a counterexample
 }
@@ -205,6 +222,7 @@ type clause struct {
 
 func (q *question) answer(p, i []Policy, known Context) Answer {
 	q.p, q.i, q.steps, q.search, q.vars = p, i, mostSteps, mostSteps, variables{}
+	q.found, q.values = map[inclusion]bool{}, map[string]foundValue{}
 	if known.closed {
 		for _, key := range derivedKeys { // no request is without what makes it
 			if _, ok := known.entries[key]; !ok {
@@ -265,11 +283,13 @@ func (q *question) answer(p, i []Policy, known Context) Answer {
 }
 
 func (q *question) no(r *Request) Answer {
-	reason := r.Action + " on " + r.Resource + " is allowed, and would not be"
-	if keys := r.Context.spell(); keys != "" {
-		reason += ", with " + keys
+	for _, c := range q.clauses { // as the documents spell it
+		if i := slices.IndexFunc(c.st.Actions, func(a string) bool { return strings.EqualFold(a, r.Action) }); i >= 0 {
+			r.Action = c.st.Actions[i]
+			break
+		}
 	}
-	return Answer{False, reason, r}
+	return Answer{False, r.Action + " on " + r.Resource + " is allowed, and would not be" + r.Context.with(), r}
 }
 
 func (q *question) yes(deeds []deed) string {

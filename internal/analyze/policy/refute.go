@@ -358,7 +358,7 @@ func (r *refutation) score(key string, c Context) (score []uint64, ok bool) {
 // a condition tells from others, something else, and pairs for set operators.
 func (r *refutation) candidates(key string, c Context) []entry {
 	in := *r.question
-	in.env = environment{request: r.request, context: &c}
+	in.env, in.values = environment{request: r.request, context: &c}, map[string]foundValue{}
 	var must, rest []*term
 	sets := false
 	for other, condition := range r.conditions(key) {
@@ -513,11 +513,11 @@ func (r *refutation) region(c *clause, env *environment, side Side) (region cons
 
 // walk looks for an ARN, first for one of the usual forms of the action's own service.
 func (r *refutation) walk(all constraints) *Request {
-	if _, found := append(slices.Clip(everyResourceARN), all...).walk(&r.steps); found != True {
+	if _, found := append(slices.Clip(r.allow.resources()), all...).walk(&r.steps); found != True {
 		return nil
 	}
 	for _, form := range r.forms() {
-		text, found := append(append(slices.Clip(everyResourceARN), constraint{[]chain{globResource(form).within(false)}, true}), all...).walk(&r.steps)
+		text, found := append(append(slices.Clip(r.allow.resources()), constraint{[]chain{globResource(form).within(false)}, true}), all...).walk(&r.steps)
 		if found == True {
 			if request := r.confirm(text); request != nil {
 				return request

@@ -382,7 +382,7 @@ func (q *question) value(all []*term, filled bool) (string, Truth) {
 	if len(texts) == 0 {
 		return result("x")
 	}
-	text, found := q.walkValue(texts, filled)
+	text, found := q.knownValue(texts, filled)
 	if found != True {
 		return text, found
 	}
@@ -396,6 +396,33 @@ func (c chain) text() string {
 		text[i] = t.char
 	}
 	return string(text)
+}
+
+// knownValue is walkValue, once for the same terms: one kind of actions after the other
+// asks about the same conditions.
+func (q *question) knownValue(all []*term, filled bool) (string, Truth) {
+	var key strings.Builder
+	for _, l := range all {
+		if l.not {
+			key.WriteByte('!')
+		}
+		key.WriteString(l.name)
+		key.WriteByte('\n')
+	}
+	if filled {
+		key.WriteByte('+')
+	}
+	if known, ok := q.values[key.String()]; ok {
+		return known.text, known.found
+	}
+	text, found := q.walkValue(all, filled)
+	q.values[key.String()] = foundValue{text, found}
+	return text, found
+}
+
+type foundValue struct {
+	text  string
+	found Truth
 }
 
 // walkValue is value for String and Arn operators. A text that is no ARN is of the

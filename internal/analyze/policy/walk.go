@@ -81,6 +81,20 @@ var everyResourceARN = constraints{
 	{globResource("arn:*:sagemaker:*:*:*:*").read(readStrict, nil), false},
 }
 
+// everyARNs is the same for a pattern that spells such a colon all the same.
+var everyARNs = constraints{{[]chain{everyARN}, true}, {nil, false}}
+
+// resources are the ARNs that the clause may be asked about.
+func (c *clause) resources() constraints {
+	const service, last = 2, arnParts - 1
+	if slices.ContainsFunc(c.entries, func(r resourceChain) bool {
+		return len(r.parts) == arnParts && slices.Equal(r.parts[service], plainChain("sagemaker")) && slices.Contains(r.parts[last], token{char: ':'})
+	}) {
+		return everyARNs
+	}
+	return everyResourceARN
+}
+
 // globResource reads a pattern without variables.
 func globResource(text string) *resourceChain {
 	r := newResourceChain(symbolChain(nil, symbolsOf(text, true)))
