@@ -156,7 +156,7 @@ func adminRole() report.Role {
 		Reach: report.Reach{Buckets: report.BucketReach{Granted: "all", Needed: []string{"fraud-models", "fraud-training-data-eu-west-1"}}},
 		Proposal: &report.Proposal{
 			Policies:     []report.ProposedPolicy{{Kind: "inline", Name: "sagemaker-least-privilege", Document: json.RawMessage(`{"Version":"2012-10-17","Statement":[{"Sid":"S3Read","Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::fraud-training-data-eu-west-1/2026/*"},{"Sid":"Logs","Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":"` + groups + `:log-stream:*"}]}`)}},
-			Statements:   []report.Statement{{Sid: "S3Read", Area: "s3-read", Because: []string{"channel train of 121 completed jobs"}}, {Sid: "Logs", Area: "logs", Because: []string{"documented for every training job", "128 jobs"}}},
+			Statements:   []report.Statement{{Sid: "S3Read", Area: "s3-read", Section: "core", Because: []string{"channel train of 121 completed jobs"}}, {Sid: "Logs", Area: "logs", Section: "others", Because: []string{"documented for every training job", "128 jobs"}}},
 			Trust:        json.RawMessage(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"sagemaker.amazonaws.com"},"Action":"sts:AssumeRole"}]}`),
 			Removed:      []report.Removed{{Action: "ec2:*", Count: 710, Because: "not seen in 90 days and not required"}, {Action: "iam:ListRoles", Count: 1, Because: "used by a person, not by a job", LastSeen: atp("2026-09-01 10:05")}, {Action: "sqs:*", Count: 20, Because: "could not be observed: confirm first"}},
 			RemovedTotal: 22077,
