@@ -296,6 +296,9 @@ func (x *explainer) questions(resource string) []question {
 				out = append(out, question{orEvery(c.resource), []*cell{c}})
 			}
 			for _, pattern := range c.rest {
+				if i, ok := x.library.catalog.Index(x.action); ok && len(x.otherType(i, orEvery(pattern))) > 0 {
+					continue // of a statement whose other actions act on it
+				}
 				out = append(out, question{orEvery(pattern), []*cell{c}})
 			}
 		}
@@ -304,7 +307,7 @@ func (x *explainer) questions(resource string) []question {
 		}
 		return out
 	}
-	if i, ok := x.library.catalog.Index(x.action); ok && resource != "*" {
+	if i, ok := x.library.catalog.Index(x.action); ok {
 		x.notes = append(x.notes, x.otherType(i, resource)...)
 	}
 	one := question{resource: resource}
@@ -334,7 +337,7 @@ func (x *explainer) otherType(i int, resource string) []string {
 		}
 		forms = append(forms, t.ARN)
 	}
-	if len(forms) == 0 {
+	if len(forms) == 0 || resource == "*" {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s acts on %s, and %s is none: AWS would ask about another resource", x.action, shortList(forms, 3), resource)}
@@ -351,7 +354,7 @@ func (x *explainer) answer(resource string, cells []*cell) report.Answer {
 		out.Layers = x.layersOf(x.j, &access{}, x.action, resource)
 		out.Why = "the role's policies could not be read"
 		if x.j.sub.gone {
-			out.Why = "IAM does not have this role (any more): nothing grants it anything"
+			out.Why = "IAM does not have this role (any more), so nothing grants it anything; its jobs and calls are history"
 		}
 		return out
 	}
@@ -371,9 +374,9 @@ func (x *explainer) answer(resource string, cells []*cell) report.Answer {
 		}
 	}
 	w := &weighing{explainer: x, access: &acc, resource: resource, out: &out}
+	x.notRead(&out, &acc)
 	w.statements()
 	w.explain(cells)
-	x.notRead(&out, &acc)
 	return out
 }
 
@@ -388,6 +391,7 @@ func (x *explainer) evidence(out *report.Answer, cells []*cell) {
 			for i, job := range c.need.jobs[:min(len(c.need.jobs), report.MaxEvidence)] {
 				out.Jobs = append(out.Jobs, report.Evidence{Source: snapshot.SourceTrainingJobs, Region: job.Region, Job: job.Name, Field: c.need.fields[i]})
 			}
+			out.JobsTotal = max(out.JobsTotal, c.need.total)
 		}
 		for _, t := range []struct {
 			touch *touch
@@ -435,6 +439,19 @@ func (x *explainer) notRead(out *report.Answer, acc *access) {
 	add := func(format string, args ...any) { out.NotRead = append(out.NotRead, fmt.Sprintf(format, args...)) }
 	if g.unknown != "" {
 		add("all of its identity policies: %s", g.unknown)
+	}
+	if out.Answer == report.AnswerDenied {
+		// What can only refuse changes nothing; the resource's own policy may allow
+		// what nothing read speaks of.
+		owner := cmp.Or(accountOf(out.Resource), g.principal.Account)
+		if out.Layers.Resource == layerNotRead && out.Layer == string(policy.LayerIdentity) && !out.Explicit && owner == g.principal.Account {
+			if acc.holder != "" {
+				add("%s, which may allow it by itself", policyOf(acc.holder))
+			} else {
+				add("a policy of the resource, if it has one, which may allow it by itself")
+			}
+		}
+		return
 	}
 	if out.Layers.Boundary == layerNotRead {
 		add("its permissions boundary, which may refuse")
@@ -638,7 +655,7 @@ func (w *weighing) text(st *policy.Statement) string {
 
 // firstThose puts the entries that match first, and the rest behind them.
 func firstThose(all []string, match func(string) bool) []string {
-	slices.SortStableFunc(all, func(a, b string) int { return compareBool(match(a), match(b)) })
+	slices.SortStableFunc(all, func(a, b string) int { return compareBool(match(b), match(a)) })
 	return all
 }
 
@@ -657,24 +674,32 @@ func entries(all []string, complement bool) string {
 // explain puts the answer into words, with what it would need.
 func (w *weighing) explain(cells []*cell) {
 	out, acc := w.out, w.access
-	part := ""
+	part, asRead := "", ""
 	if acc.Partial {
 		part = " on a part of these resources"
+	}
+	if len(out.NotRead) > 0 {
+		asRead = ", as far as was read"
 	}
 	switch out.Answer {
 	case report.AnswerUnknown:
 		out.Why = "no statement that was read allows it, and not all of the role's policies were: " + w.j.grant.unknown
 	case report.AnswerAllowed:
-		out.Why = "allowed" + part + " by " + w.granter()
+		out.Why = "allowed" + part + " by " + w.granter() + asRead
 	case report.AnswerConditional:
-		out.Why = "allowed" + part + " by " + w.granter() + ", under a condition that is not known to hold"
+		out.Why = "allowed" + part + " by " + w.granter() + asRead + ", but under a condition of which it is not known whether it holds"
+		if slices.ContainsFunc(cells, func(c *cell) bool { return c.used != nil && !c.isRest() }) {
+			out.Why += "; calls on record were allowed, so it held then"
+		}
 		w.needConditions()
 	default:
 		out.Why = w.whyDenied()
 		w.needAllows()
 	}
 	if out.Answer == report.AnswerAllowed || out.Answer == report.AnswerConditional {
-		w.toldOtherwise(cells)
+		w.toldOtherwise()
+	} else {
+		w.usedAllTheSame(cells)
 	}
 }
 
@@ -688,18 +713,45 @@ func (w *weighing) granter() string {
 
 // toldOtherwise turns the answer where AWS refused calls that the policies read would
 // have allowed, and none was allowed since.
-func (w *weighing) toldOtherwise(cells []*cell) {
-	for _, c := range cells {
-		if c.verdict != report.VerdictBlocked || c.denied == nil || !c.effective() || c.isRest() ||
-			c.resource != w.resource && !(c.resource != "" && policy.Includes(c.resource, w.resource)) {
+func (w *weighing) toldOtherwise() {
+	for _, c := range w.j.cells[w.action] {
+		if c.verdict != report.VerdictBlocked || c.denied == nil || !c.effective() || c.isRest() || c.resource == "" && w.resource != "*" {
 			continue
 		}
 		layers := c.denied.layers()
+		switch resource := orEvery(c.resource); {
+		case resource == w.resource || policy.Includes(resource, w.resource):
+		case policy.Includes(w.resource, resource):
+			w.out.Why += "; but AWS refused calls on " + resource + ": " + refusedBy(layers)
+			continue
+		default:
+			continue
+		}
 		w.out.Answer, w.out.ToldBy, w.out.Layer, w.out.Partial = report.AnswerDenied, report.ToldByCloudTrail, strings.Join(layers, ","), false
 		w.out.Explicit = slices.ContainsFunc(c.denied.calls, func(call *call) bool { return call.Denial.Explicit })
 		w.out.Why = fmt.Sprintf("the policies that were read allow it, and AWS refused it all the same, %s, last on %s: %s", times(c.denied.count()),
 			day(c.denied.last()), refusedBy(layers)+notReadNote(w.j, c))
+		w.out.NotRead = slices.DeleteFunc(w.out.NotRead, func(s string) bool { return !strings.HasPrefix(s, "service") || !slices.Contains(layers, "scp") })
 		w.out.Needs = []string{capital(refusersOf(layers)) + " would have to let it through."}
+		return
+	}
+}
+
+// usedAllTheSame tells of calls that AWS allowed and no policy that was read does. With
+// nothing changed since, whatever allowed them still does.
+func (w *weighing) usedAllTheSame(cells []*cell) {
+	for _, c := range cells {
+		if c.verdict != report.VerdictForeign || !policy.Includes(orEvery(c.resource), w.resource) || c.resource == "" && w.resource != "*" {
+			continue
+		}
+		calls := fmt.Sprintf("%s, last on %s: %s", times(c.used.count()), day(c.used.last()), c.reason)
+		if c.cause == causeElsewhere && !w.out.Explicit && w.access.Layer == policy.LayerIdentity && len(w.context) == 0 {
+			w.out.Answer, w.out.ToldBy, w.out.Layer = report.AnswerAllowed, report.ToldByCloudTrail, string(policy.LayerResource)
+			w.out.Why = "the policies that were read do not allow it, and AWS allowed it all the same, " + calls
+			w.out.Needs = []string{}
+			return
+		}
+		w.out.Why += ". It was used " + calls
 		return
 	}
 }
@@ -748,14 +800,15 @@ func (w *weighing) whyDenied() string {
 			return allowed + policyOf(acc.stack.Resource.ARN) + " does not"
 		}
 	}
-	n := len(acc.stack.Identity)
-	if n == 0 {
-		return "the role has no identity policy, so nothing allows it"
+	for _, s := range w.out.Statements {
+		if s.Layer == string(policy.LayerIdentity) && s.Effect == string(policy.Allow) && s.Applies == policy.No.String() {
+			return "nothing allows it: the statements of its identity policies that speak of " + w.action + " do not apply here"
+		}
 	}
-	if n == 1 {
-		return "not allowed: no statement of its only identity policy allows it"
+	if len(acc.stack.Identity) == 0 {
+		return "nothing allows it: the role has no identity policy"
 	}
-	return fmt.Sprintf("not allowed: no statement of its %d identity policies allows it", n)
+	return "nothing allows it: no statement of its identity policies speaks of " + w.action
 }
 
 // place names a statement with its policy.
@@ -797,14 +850,14 @@ func (w *weighing) needAllows() {
 				break
 			}
 		}
-		w.need("One of its identity policies would have to allow it: %s.%s", w.onWhat(), alternative)
+		w.need("An identity policy of the role would have to say: %s.%s", w.onWhat(), alternative)
 	}
 	if l.Boundary == no && !denied(policy.LayerBoundary) {
-		w.need("Its permissions boundary %s would have to allow it: %s.", acc.stack.Boundary[0].Name, w.onWhat())
+		w.need("Its permissions boundary %s would have to say, too: %s.", acc.stack.Boundary[0].Name, w.onWhat())
 	}
 	if l.SCP == no && !denied(policy.LayerSCP) {
 		k := max(0, w.refusingLevel(w.j, acc, w.action, w.resource))
-		w.need("A service control policy of %s would have to allow it: %s. These are the organization's.", levelWords(acc.stack.SCPs, k), w.onWhat())
+		w.need("A service control policy of %s would have to say, too: %s. These are the organization's.", levelWords(acc.stack.SCPs, k), w.onWhat())
 	}
 	if l.Resource == no && !denied(policy.LayerResource) {
 		w.need("%s would have to allow the role or its account, or a grant on the key the role.", capital(policyOf(acc.holder)))
@@ -867,6 +920,17 @@ func (w *weighing) needConditions() {
 			}
 			w.need("It is refused if %s (%s, statement %d).", way, s.Policy, s.Index)
 		}
+	}
+	keys := map[string]struct{}{}
+	for _, s := range w.out.Statements {
+		for _, c := range s.Conditions {
+			if s.Applies == conditional && !c.Known {
+				keys[c.Key] = struct{}{}
+			}
+		}
+	}
+	for _, key := range sorted(keys) {
+		w.need("To decide it, give the value with the question: --context %s=VALUE.", key)
 	}
 }
 

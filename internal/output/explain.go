@@ -44,7 +44,7 @@ func (p *page) explanation(e *report.Explanation) {
 		if i > 0 {
 			p.blank()
 		}
-		p.put(text(fmt.Sprintf("May %s do %s on", role, e.Action)), name(a.Resource+" ?").in(margin))
+		p.put(text(fmt.Sprintf("May %s call %s", role, e.Action)), name(onResource(a.Resource)))
 		p.rule("=")
 		p.answer(e, &a)
 	}
@@ -66,6 +66,13 @@ func (p *page) explanation(e *report.Explanation) {
 	}
 }
 
+func onResource(resource string) string {
+	if resource == "*" {
+		return "on every resource (*) ?"
+	}
+	return "on " + resource + " ?"
+}
+
 // verdictWords are the answers in a word.
 var verdictWords = map[string]struct {
 	word  string
@@ -82,11 +89,12 @@ func (p *page) answer(e *report.Explanation, a *report.Answer) {
 	p.labelled(text(or(head.word, a.Answer)).styled(head.style), labelWidth, paras(a.Why))
 	for i, n := range a.Needs {
 		label := ""
-		if i == 0 {
+		switch {
+		case i > 0:
+		case a.Answer == report.AnswerConditional:
+			label = "When"
+		default:
 			label = "To allow it"
-			if a.Answer == report.AnswerConditional {
-				label = "It depends on"
-			}
 		}
 		p.field(label, text("- "+n).hanging(2))
 	}
@@ -96,9 +104,14 @@ func (p *page) answer(e *report.Explanation, a *report.Answer) {
 	}{
 		{"Statements that refuse it", func(s *report.ExplainedStatement) bool { return s.Effect == "Deny" && s.Applies == "yes" }},
 		{"Statements that may refuse it", func(s *report.ExplainedStatement) bool { return s.Effect == "Deny" && s.Applies == "conditional" }},
-		{"Statements that allow it", func(s *report.ExplainedStatement) bool { return s.Effect == "Allow" && s.Applies == "yes" }},
+		{"Statements that allow it", func(s *report.ExplainedStatement) bool {
+			return s.Effect == "Allow" && s.Applies == "yes" && grants(s)
+		}},
 		{"Statements that may allow it", func(s *report.ExplainedStatement) bool {
-			return s.Effect == "Allow" && s.Applies == "conditional"
+			return s.Effect == "Allow" && s.Applies == "conditional" && grants(s)
+		}},
+		{"Statements of the layers above that let it through", func(s *report.ExplainedStatement) bool {
+			return s.Effect == "Allow" && s.Applies != "no" && !grants(s)
 		}},
 		{"Near it, and not applying", func(s *report.ExplainedStatement) bool { return s.Applies == "no" }},
 	} {
@@ -115,10 +128,14 @@ func (p *page) answer(e *report.Explanation, a *report.Answer) {
 			p.indented(more(len(of) - maxNotes)...)
 		})
 	}
-	p.part("Layer by layer", e.Role.Exists, func() { p.answerLayers(a) })
+	p.part("What was read, layer by layer", e.Role.Exists, func() { p.answerLayers(a) })
 	p.part("What the audit knows of it", true, func() { p.known(a) })
-	p.part("Not read", len(a.NotRead) > 0, func() { p.indented(notes(a.NotRead)...) })
+	p.part("Not read, and able to change the answer", len(a.NotRead) > 0, func() { p.indented(notes(a.NotRead)...) })
 }
+
+// grants reports whether the statement stands in a layer that grants: the others only
+// let through.
+func grants(s *report.ExplainedStatement) bool { return s.Layer == "identity" || s.Layer == "resource" }
 
 // statement writes where a statement stands, what it says and what became of each
 // condition.
@@ -170,18 +187,23 @@ func (p *page) answerLayers(a *report.Answer) {
 	l := a.Layers
 	for _, x := range []struct{ name, state string }{
 		{"identity policies", l.Identity}, {"permissions boundary", l.Boundary}, {"service control policies", l.SCP},
-		{"resource control policies", l.RCP}, {"the resource's own policy", l.Resource},
+		{"resource control policies", l.RCP}, {resourceOwn, l.Resource},
 	} {
-		st := text(wording(layerStates, x.state))
-		if x.name == "the resource's own policy" && x.state == "none" {
-			st = text("none, or silent")
+		words := wording(layerStates, x.state)
+		switch {
+		case x.state == "notRead":
+			continue
+		case x.name == resourceOwn && x.state == "none":
+			words = "none, or it says nothing of this"
 		}
-		p.labelled(text(x.name), len("the resource's own policy")+2, []para{st})
+		p.labelled(text(x.name), len(resourceOwn)+2, paras(words))
 	}
 }
 
+const resourceOwn = "the resource's own policy"
+
 var layerStates = map[string]string{
-	"yes": "allow", "conditional": "allow under a condition", "no": "refuse", "notRead": "not read", "none": "none",
+	"yes": "let it through", "conditional": "let it through under a condition", "no": "do not let it through", "none": "none",
 }
 
 // known writes the verdicts of the report and their evidence.
@@ -216,9 +238,43 @@ func (p *page) known(a *report.Answer) {
 		}
 		p.field(string(c.Verdict), facts...)
 	}
-	p.field("Jobs", evidence(a.Jobs)...)
-	p.field("Events", evidence(a.Events)...)
+	p.field("Jobs", needingJobs(a)...)
+	p.field("Events", events(a.Events)...)
 	if a.LastAccessed != "" {
 		p.field("Last accessed", text(a.LastAccessed))
 	}
+}
+
+// needingJobs says which fields of which jobs ask for it.
+func needingJobs(a *report.Answer) []para {
+	var fields []string
+	jobs := map[string][]string{}
+	for _, e := range a.Jobs {
+		if jobs[e.Field] == nil {
+			fields = append(fields, e.Field)
+		}
+		jobs[e.Field] = append(jobs[e.Field], e.Job)
+	}
+	var ps []para
+	for _, f := range fields {
+		ps = append(ps, text(fmt.Sprintf("%s: %s", f, some(jobs[f], len(jobs[f]), 2))).hanging(2))
+	}
+	if len(ps) > 0 && a.JobsTotal > len(a.Jobs) {
+		ps = append(ps, text(plural(a.JobsTotal, "job", "jobs")+" in all"))
+	}
+	return ps
+}
+
+// events are the calls that show it, some of each kind.
+func events(es []report.Evidence) []para {
+	var ps []para
+	seen := map[string]int{}
+	for _, e := range es {
+		kind := join(" in ", e.EventName, e.Region)
+		if seen[e.Text+kind]++; seen[e.Text+kind] > 2 {
+			continue
+		}
+		ps = append(ps, text(e.Text+": "+join(", ", kind, "event "+e.EventID)).hanging(2))
+	}
+	return ps
 }

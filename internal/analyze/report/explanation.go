@@ -76,9 +76,10 @@ type Answer struct {
 	// Cells are those of the report that the resource belongs to or takes in, at most
 	// MaxAnswers.
 	Cells []JudgedCell `json:"cells"`
-	// Jobs need it, Events show it used or refused.
-	Jobs   []Evidence `json:"jobs"`
-	Events []Evidence `json:"events"`
+	// Jobs need it, JobsTotal is how many there were; Events show it used or refused.
+	Jobs      []Evidence `json:"jobs"`
+	JobsTotal int        `json:"jobsTotal"`
+	Events    []Evidence `json:"events"`
 	// LastAccessed is what IAM saw of the action or its service, empty where it does
 	// not tell.
 	LastAccessed string `json:"lastAccessed"`
