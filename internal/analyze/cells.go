@@ -325,13 +325,15 @@ func (a *audit) aboutNeed(j *judgement, c *cell) string {
 	if c.access.Identity == policy.Conditional {
 		parts = append(parts, "granted only under a condition"+conditionKeys(c.access))
 	}
-	if s := beyondIdentity(&c.access); s != "" {
+	owner := accountOf(c.resource)
+	foreign := owner != "" && owner != a.snapshot.Account.ID
+	if s := beyondIdentity(&c.access); s != "" && !foreign {
 		parts = append(parts, s)
 	}
 	if c.access.Partial {
 		parts = append(parts, "granted on a part of it only")
 	}
-	if owner := accountOf(c.resource); owner != "" && owner != a.snapshot.Account.ID {
+	if foreign {
 		parts = append(parts, fmt.Sprintf("the resource is account %s's: its own policy decides as well, and was not read", owner))
 	}
 	return strings.Join(parts, "; ")

@@ -212,7 +212,9 @@ func nearest(text string, names []string, most int) []string {
 	})
 	var out []string
 	for _, c := range found[:min(len(found), most)] {
-		out = append(out, c.name)
+		if c.distance <= found[0].distance+1 {
+			out = append(out, c.name)
+		}
 	}
 	return out
 }
@@ -283,6 +285,11 @@ func (x *explainer) questions(resource string) []question {
 	for _, c := range x.j.cells.sorted() {
 		if c.action == x.action {
 			all = append(all, c)
+		}
+	}
+	if len(all) == 0 { // neither needed nor called: a report has no cell of it
+		if rest := x.restOf(x.j, x.action, nil); rest != nil {
+			all = append(all, rest)
 		}
 	}
 	if x.resourceless(x.action) && resource != "" && resource != "*" {
@@ -729,7 +736,7 @@ func (w *weighing) toldOtherwise() {
 		}
 		w.out.Answer, w.out.ToldBy, w.out.Layer, w.out.Partial = report.AnswerDenied, report.ToldByCloudTrail, strings.Join(layers, ","), false
 		w.out.Explicit = slices.ContainsFunc(c.denied.calls, func(call *call) bool { return call.Denial.Explicit })
-		w.out.Why = fmt.Sprintf("the policies that were read allow it, and AWS refused it all the same, %s, last on %s: %s", times(c.denied.count()),
+		w.out.Why = fmt.Sprintf("AWS refused it %s, last on %s, though the policies that were read allow it: %s", times(c.denied.count()),
 			day(c.denied.last()), refusedBy(layers)+notReadNote(w.j, c))
 		w.out.NotRead = slices.DeleteFunc(w.out.NotRead, func(s string) bool { return !strings.HasPrefix(s, "service") || !slices.Contains(layers, "scp") })
 		w.out.Needs = []string{capital(refusersOf(layers)) + " would have to let it through."}
@@ -747,7 +754,8 @@ func (w *weighing) usedAllTheSame(cells []*cell) {
 		calls := fmt.Sprintf("%s, last on %s: %s", times(c.used.count()), day(c.used.last()), c.reason)
 		if c.cause == causeElsewhere && !w.out.Explicit && w.access.Layer == policy.LayerIdentity && len(w.context) == 0 {
 			w.out.Answer, w.out.ToldBy, w.out.Layer = report.AnswerAllowed, report.ToldByCloudTrail, string(policy.LayerResource)
-			w.out.Why = "the policies that were read do not allow it, and AWS allowed it all the same, " + calls
+			w.out.Why = fmt.Sprintf("AWS allowed it %s, last on %s, though no policy that was read does: a policy of the resource (bucket, key, repository) must allow it",
+				times(c.used.count()), day(c.used.last()))
 			w.out.Needs = []string{}
 			return
 		}
@@ -920,6 +928,9 @@ func (w *weighing) needConditions() {
 			}
 			w.need("It is refused if %s (%s, statement %d).", way, s.Policy, s.Index)
 		}
+	}
+	if owner := accountOf(w.resource); owner != "" && owner != w.j.grant.principal.Account && w.access.stack.Resource == nil {
+		w.need("It is allowed if the resource's own policy allows it, too: it is account %s's.", owner)
 	}
 	keys := map[string]struct{}{}
 	for _, s := range w.out.Statements {

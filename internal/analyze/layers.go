@@ -444,8 +444,8 @@ func keysOf(st *policy.Statement) string {
 	return strings.Join(sorted(keys), ", ")
 }
 
-// beyondIdentity says that a cell which identity policies grant outright depends on
-// what another layer's condition says.
+// beyondIdentity says that a cell of the account's own, which identity policies grant
+// outright, depends on what another layer's condition says.
 func beyondIdentity(x *access) string {
 	if x.Identity != policy.Yes || x.Effective != policy.Conditional {
 		return ""

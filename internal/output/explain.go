@@ -86,6 +86,9 @@ var verdictWords = map[string]struct {
 
 func (p *page) answer(e *report.Explanation, a *report.Answer) {
 	head := verdictWords[a.Answer]
+	if !e.Role.Exists {
+		head.word = "GONE"
+	}
 	p.labelled(text(or(head.word, a.Answer)).styled(head.style), labelWidth, paras(a.Why))
 	for i, n := range a.Needs {
 		label := ""
@@ -113,7 +116,7 @@ func (p *page) answer(e *report.Explanation, a *report.Answer) {
 		{"Statements of the layers above that let it through", func(s *report.ExplainedStatement) bool {
 			return s.Effect == "Allow" && s.Applies != "no" && !grants(s)
 		}},
-		{"Near it, and not applying", func(s *report.ExplainedStatement) bool { return s.Applies == "no" }},
+		{"Close to it, but not applying", func(s *report.ExplainedStatement) bool { return s.Applies == "no" }},
 	} {
 		var of []report.ExplainedStatement
 		for i := range a.Statements {
@@ -128,7 +131,7 @@ func (p *page) answer(e *report.Explanation, a *report.Answer) {
 			p.indented(more(len(of) - maxNotes)...)
 		})
 	}
-	p.part("What was read, layer by layer", e.Role.Exists, func() { p.answerLayers(a) })
+	p.part("Does each layer that was read let it through?", e.Role.Exists, func() { p.answerLayers(a) })
 	p.part("What the audit knows of it", true, func() { p.known(a) })
 	p.part("Not read, and able to change the answer", len(a.NotRead) > 0, func() { p.indented(notes(a.NotRead)...) })
 }
@@ -148,7 +151,8 @@ func (p *page) statement(s *report.ExplainedStatement) {
 	for _, c := range s.Conditions {
 		p.indented(text("if " + c.Needs + ": " + conditionState(&c)).in(2).hanging(3))
 	}
-	if s.Because != "" && (len(s.Conditions) == 0 || s.Applies == "no" && !slices.ContainsFunc(s.Conditions, func(c report.ExplainedCondition) bool { return c.Holds != "true" })) {
+	open := map[string]string{"no": "false", "conditional": "unknown"}[s.Applies]
+	if s.Because != "" && !slices.ContainsFunc(s.Conditions, func(c report.ExplainedCondition) bool { return c.Holds == open }) {
 		p.indented(text("(" + s.Because + ")").in(2).hanging(1))
 	}
 	if s.Partial {
@@ -194,7 +198,7 @@ func (p *page) answerLayers(a *report.Answer) {
 		case x.state == "notRead":
 			continue
 		case x.name == resourceOwn && x.state == "none":
-			words = "none, or it says nothing of this"
+			words = "there is none, or it says nothing of this"
 		}
 		p.labelled(text(x.name), len(resourceOwn)+2, paras(words))
 	}
@@ -203,7 +207,7 @@ func (p *page) answerLayers(a *report.Answer) {
 const resourceOwn = "the resource's own policy"
 
 var layerStates = map[string]string{
-	"yes": "let it through", "conditional": "let it through under a condition", "no": "do not let it through", "none": "none",
+	"yes": "yes", "conditional": "under a condition", "no": "no", "none": "there is none",
 }
 
 // known writes the verdicts of the report and their evidence.
@@ -212,7 +216,7 @@ func (p *page) known(a *report.Answer) {
 		p.indented(text("never used, refused or needed by a job, as far as was read"))
 	}
 	for _, c := range a.Cells {
-		what := "the rest of the grant"
+		what := "what is granted beside what is needed, used or refused"
 		if !c.Rest {
 			what = or(c.Resource, "calls whose record names no resource")
 		}
