@@ -83,7 +83,8 @@ and proposes the smallest policy that still works. It never writes to AWS.`,
 		Example: `  audit demo                              see an audit of a sample account
   audit run                               audit the account of your credentials
   audit run -o table -o json=audit.json --save audit.snapshot.gz
-  audit report --from audit.snapshot.gz   the same report again, offline`,
+  audit report --from audit.snapshot.gz   the same report again, offline
+  audit explain --demo churn-training s3:GetObject`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SetOut(a.stderr)
 			return errors.Join(cmd.Help(), usagef("a command is missing"))
