@@ -18,6 +18,9 @@ type Options struct {
 	Version string
 	// Proposal says what kind of policy is proposed.
 	Proposal ProposalOptions
+	// Given are the policies of the organization that bear on the account: see
+	// ParseSCP and ParseRCP. None: that layer was not read.
+	Given []GivenPolicy
 }
 
 // audit is one analysis under way.
@@ -57,12 +60,14 @@ func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
 	}
 	a := newAudit(s)
 	a.proposal = o.Proposal
+	a.library.give(o.Given)
 	catalog := a.library.catalog
 	r := &report.Report{
 		SchemaVersion: report.SchemaVersion,
 		Tool:          report.Tool{Name: "audit", Version: o.Version},
 		Catalog:       report.Catalog{Version: catalog.Version(), Actions: catalog.Len(), UnknownActions: []string{}},
 		Account:       report.Account{ID: s.Account.ID, Partition: s.Account.Partition},
+		GivenPolicies: givenPolicies(o.Given),
 		Caller:        s.Caller,
 		Regions:       report.Regions{Read: list(s.Regions.Read), Enabled: list(s.Regions.Enabled)},
 		Calls:         maps.Clone(s.Calls),
@@ -81,7 +86,7 @@ func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
 		r.Trails = append(r.Trails, t.report())
 	}
 	buckets := map[string]struct{}{}
-	all := slices.Clone(s.Gaps)
+	all := slices.Concat(s.Gaps, a.library.gaps)
 	for _, sub := range subjects(s) {
 		j := a.judge(sub)
 		role := a.role(j)

@@ -217,7 +217,7 @@ func userAndExecutionRole(a *audit, j *judgement) []hit {
 func ruleContradicted(a *audit, j *judgement) []hit {
 	var out []hit
 	for _, n := range j.needs {
-		if n.verdict == report.VerdictContradicted && !n.need.optional {
+		if n.verdict == report.VerdictContradicted && !n.need.optional && !n.access.elsewhere() {
 			out = append(out, hit{severity: report.Info, subject: n.action + " " + n.resource,
 				evidence: []report.Evidence{{Source: snapshot.SourceTrainingJobs, Region: n.jobs[0].Region, Job: n.jobs[0].Name, Field: n.fields[0]}},
 				detail:   fmt.Sprintf("%s on %s is not granted to the role, and %s completed all the same.", n.action, n.resource, n.jobs[0].Name)})

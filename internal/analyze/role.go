@@ -19,7 +19,7 @@ func (a *audit) role(j *judgement) report.Role {
 		ARN: sub.key.ARN, ID: sub.key.ID, Name: nameOf(sub.key.ARN), Path: pathOf(sub.key.ARN),
 		Exists: !sub.gone, Jobs: jobsOf(sub.jobs), Workloads: workloads(a.snapshot, sub),
 		Trust: j.trust, Policies: []report.PolicyRef{},
-		Layers: report.Layers{Identity: layerNotRead, Boundary: layerNotRead, SCP: layerNotRead, Resource: layerNotRead},
+		Layers: report.Layers{Identity: layerNotRead, Boundary: layerNotRead, SCP: layerNotRead, RCP: layerNotRead, Resource: layerNotRead},
 		Counts: j.counts(), Used: []report.Used{}, Required: []report.Required{}, Denied: []report.Denied{}, Missing: []report.Missing{},
 		Granted:      report.Granted{Identity: j.identity, Effective: len(j.actions), Conditional: j.conditional, Services: j.services()},
 		Unused:       a.unseen(j, report.VerdictUnused),
@@ -29,6 +29,7 @@ func (a *audit) role(j *judgement) report.Role {
 		r.Name, r.Path = role.Name, role.Path
 		r.CreatedAt, r.LastUsedAt = moment(role.CreatedAt), moment(role.LastUsed.At)
 		r.Policies, r.Layers = list(j.grant.refs), j.grant.layers
+		r.Layers.Resource = resourceLayer(j)
 	}
 	a.fillUsed(j, &r)
 	a.fillRequired(j, &r)
@@ -36,7 +37,7 @@ func (a *audit) role(j *judgement) report.Role {
 	r.Cells = []report.JudgedCell{}
 	for _, c := range j.cells.sorted() {
 		if r.CellsTotal++; r.CellsTotal <= report.MaxCells {
-			r.Cells = append(r.Cells, a.reportCell(c))
+			r.Cells = append(r.Cells, a.reportCell(j, c))
 		}
 	}
 	var plan *plan

@@ -43,7 +43,7 @@ type actionVerdict struct {
 // judgedNeed is a requirement held against the grant.
 type judgedNeed struct {
 	*required
-	access  policy.Access
+	access  access
 	verdict report.Verdict
 }
 
@@ -137,12 +137,16 @@ func (a *audit) judgeAction(j *judgement, i int) actionVerdict {
 	best := len(strongest)
 	var v actionVerdict
 	for _, c := range j.cells[a.library.catalog.Action(i)] {
-		if !c.granted() || !c.effective() {
+		verdict := c.verdict
+		switch {
+		case c.access.byResource():
+			verdict = report.VerdictBlocked // no layer that narrows the grant of the action
+		case !c.granted() || !c.effective():
 			continue
 		}
-		if rank := slices.Index(strongest, c.verdict); rank >= 0 && rank < best {
-			best, v = rank, actionVerdict{verdict: c.verdict}
-			if c.verdict == report.VerdictUnobservable {
+		if rank := slices.Index(strongest, verdict); rank >= 0 && rank < best {
+			best, v = rank, actionVerdict{verdict: verdict}
+			if verdict == report.VerdictUnobservable {
 				v.reason = c.reason
 			}
 		}

@@ -22,6 +22,9 @@ type Report struct {
 	Tool          Tool    `json:"tool"`
 	Catalog       Catalog `json:"catalog"`
 	Account       Account `json:"account"`
+	// GivenPolicies are those of the organization that the caller handed over: the
+	// report rests on them, and no account can read them of itself.
+	GivenPolicies []GivenPolicy `json:"givenPolicies"`
 	// Caller is the ARN that collected, empty if sts refused to tell.
 	Caller  string  `json:"caller"`
 	Regions Regions `json:"regions"`
@@ -59,6 +62,16 @@ type Catalog struct {
 	// UnknownActions were granted by name, used or required and are in no
 	// catalogue: matched as text.
 	UnknownActions []string `json:"unknownActions"`
+}
+
+// GivenPolicy is a service or resource control policy (Layer scp or rcp) that was
+// given as a file. Level counts from 0, the organization's root; Name is the file's
+// below what was given.
+type GivenPolicy struct {
+	Layer  string `json:"layer"`
+	Level  int    `json:"level"`
+	Name   string `json:"name"`
+	SHA256 string `json:"sha256"`
 }
 
 // Account is the audited account.
@@ -302,11 +315,27 @@ type PolicyRef struct {
 	Version string `json:"version"`
 }
 
-// Layers says of each layer: read, notRead or none.
+// Layers says of each layer: read, notRead or none. Resource is of the buckets and
+// keys that the role's cells name, and partly where only some of their policies were
+// read.
 type Layers struct {
 	Identity string `json:"identity"`
 	Boundary string `json:"boundary"`
 	SCP      string `json:"scp"`
+	RCP      string `json:"rcp"`
+	Resource string `json:"resource"`
+}
+
+// CellLayers says of each layer, by itself, whether it lets the cell pass: yes,
+// conditional, no, notRead or none. Identity and Resource are yes where they grant it
+// (a key's policy also where it leaves the decision to the identity policies), the
+// others where they do not refuse it. None: there is no such policy, or it says nothing
+// of the cell.
+type CellLayers struct {
+	Identity string `json:"identity"`
+	Boundary string `json:"boundary"`
+	SCP      string `json:"scp"`
+	RCP      string `json:"rcp"`
 	Resource string `json:"resource"`
 }
 
@@ -466,6 +495,8 @@ type JudgedCell struct {
 	Granted   string `json:"granted"`
 	Effective string `json:"effective"`
 	Partial   bool   `json:"partial"`
+	// Layers are the same by layer.
+	Layers CellLayers `json:"layers"`
 	// Needed is the strength of the jobs' need, empty for none.
 	Needed string `json:"needed"`
 	// Seen and Denied count the calls on record, Last is the last of either.
