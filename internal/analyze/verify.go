@@ -310,7 +310,7 @@ func (v *verifier) asWritten(x *atom) bool {
 				continue
 			}
 			if spec.NotResources == nil && (spec.Resources == nil || !x.not && slices.ContainsFunc(spec.Resources, func(r string) bool { return policy.Includes(r, x.pattern) }) || slices.Contains(spec.Resources, "*")) ||
-				x.not && strings.Join(spec.NotResources, "\n") == x.pattern {
+				x.not && spec.NotResources != nil && slices.Equal(slices.Sorted(slices.Values(spec.NotResources)), slices.Sorted(strings.SplitSeq(x.pattern, "\n"))) {
 				return true
 			}
 		}
