@@ -274,9 +274,7 @@ func (v *verifier) keeps(action, pattern string, atoms []atom, known policy.Cont
 			}
 		}
 		k := v.compare(action, pattern, nil, specs, known)
-		if k.outcome == outcomeBroken && v.accessUnder(action, pattern, known).Identity != policy.No {
-			k.outcome = outcomeUnsure // what is lacking may lie beside the pattern
-		}
+		k.outcome = min(k.outcome, outcomeUnsure) // what is lacking may lie beside the pattern
 		return k
 	}
 	var worst keeping
@@ -305,7 +303,7 @@ func (v *verifier) asWritten(x *atom) bool {
 	for _, p := range v.given {
 		for _, st := range p.Document.Statements() {
 			spec := st.Spec()
-			if st.Effect != policy.Allow || st.NotAction || !slices.ContainsFunc(st.Actions, func(a string) bool { return policy.MatchAction(a, x.action) }) ||
+			if st.Effect != policy.Allow || !speaksOf(st, x.action) ||
 				!st.Unconditional() && conditionsKey(spec.Conditions) != conditionsKey(x.conditions) {
 				continue
 			}
@@ -559,8 +557,8 @@ func (v *verifier) replayCalls(out *report.Verification, found *breakage) {
 			continue
 		}
 		for _, call := range c.used.calls {
-			for _, resource := range call.resources {
-				if !policy.Includes(orEvery(c.resource), resource) {
+			for _, resource := range orUnknown(call.resources) {
+				if resource = orEvery(resource); !policy.Includes(orEvery(c.resource), resource) {
 					continue
 				}
 				out.Checked.Calls++
