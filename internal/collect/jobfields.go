@@ -2,7 +2,6 @@ package collect
 
 import (
 	"cmp"
-	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -83,7 +82,7 @@ func jobOf(j *types.TrainingJob, region string) snapshot.Job {
 			k.SessionTags = true
 		}
 	}
-	k.S3Values = append(s3Values("HyperParameters", j.HyperParameters), s3Values("Environment", j.Environment)...)
+	k.S3Values = append(snapshot.S3Values("HyperParameters", j.HyperParameters), snapshot.S3Values("Environment", j.Environment)...)
 	return k
 }
 
@@ -152,34 +151,6 @@ func channelOf(c *types.Channel) snapshot.Channel {
 	return k
 }
 
-// s3Values keeps the values that are S3 URIs, by key. SageMaker's Python SDK writes
-// hyperparameters JSON-quoted (aws/sagemaker-python-sdk#4409).
-func s3Values(field string, values map[string]string) []snapshot.S3Value {
-	var kept []snapshot.S3Value
-	for key, value := range values {
-		if uri := unquoted(value); isS3URI(uri) {
-			kept = append(kept, snapshot.S3Value{Field: field, Key: key, URI: uri})
-		}
-	}
-	slices.SortFunc(kept, func(a, b snapshot.S3Value) int { return cmp.Compare(a.Key, b.Key) })
-	return kept
-}
-
-func unquoted(value string) string {
-	value = strings.TrimSpace(value)
-	var s string
-	if strings.HasPrefix(value, `"`) && json.Unmarshal([]byte(value), &s) == nil {
-		return strings.TrimSpace(s)
-	}
-	return value
-}
-
-// s3URI is a bucket and perhaps a key in one word: a command line that begins with
-// an S3 URI is none.
-var s3URI = regexp.MustCompile(`^s3://[\w.:-]+(?:/[^\s\x00-\x1f"?]*)?$`)
-
-func isS3URI(s string) bool { return s3URI.MatchString(s) }
-
 // Values that a failure text needs to be understood and that are no secret.
 var plainValue = regexp.MustCompile(`^(?:[a-z]{2}(?:-[a-z]+)+-\d|arn:\S+|s3://\S+|[\d.eE+-]+)$`)
 
@@ -199,7 +170,7 @@ func failureText(text string, values ...map[string]string) string {
 	var secrets []string
 	for _, m := range values {
 		for _, v := range m {
-			if v = unquoted(v); len(v) >= shortest && !plainValue.MatchString(v) {
+			if v = snapshot.Unquoted(v); len(v) >= shortest && !plainValue.MatchString(v) {
 				secrets = append(secrets, v)
 			}
 		}
