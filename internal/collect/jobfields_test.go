@@ -15,7 +15,7 @@ import (
 )
 
 func TestS3Values(t *testing.T) {
-	got := s3Values("HyperParameters", map[string]string{
+	got := snapshot.S3Values("HyperParameters", map[string]string{
 		"sagemaker_submit_directory": `"s3://code/source.tar.gz"`,
 		"plain":                      "s3://bucket",
 		"dotted":                     " s3://my.bucket/a/b ",
