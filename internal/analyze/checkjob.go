@@ -522,7 +522,7 @@ func (c *checker) lets(d *policy.Document, action string) string {
 	if c.job.Name != "" && c.job.Region != "" {
 		context = context.With("aws:SourceArn", "arn:"+c.place.partition+":sagemaker:"+c.job.Region+":"+c.snapshot.Account.ID+":training-job/"+c.job.Name)
 	}
-	answer := policy.False
+	answer, denied := policy.False, policy.True
 	for _, st := range d.Statements() {
 		if !speaksOf(st, action) || !slices.ContainsFunc(principals(st), func(p string) bool { return p == "*" || p == "Service:"+sageMaker }) {
 			continue
@@ -536,7 +536,9 @@ func (c *checker) lets(d *policy.Document, action string) string {
 			answer = max(answer, holds)
 		case holds == policy.True:
 			return policy.No.String()
+		case holds == policy.Unknown:
+			denied = policy.Unknown
 		}
 	}
-	return map[policy.Truth]string{policy.False: "no", policy.Unknown: "conditional", policy.True: "yes"}[answer]
+	return map[policy.Truth]string{policy.False: "no", policy.Unknown: "conditional", policy.True: "yes"}[min(answer, denied)]
 }
