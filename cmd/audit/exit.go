@@ -12,7 +12,7 @@ const (
 	exitOK          = 0   // ran, nothing at or above --fail-on
 	exitFailure     = 1   // could not run, a panic included
 	exitUsage       = 2   // the command line makes no sense
-	exitFindings    = 3   // findings at or above --fail-on
+	exitFindings    = 3   // findings at or above --fail-on; the no of verify and check-job
 	exitIncomplete  = 4   // something that was asked for could not be read
 	exitBoth        = 5   // 3 and 4
 	exitInterrupted = 130 // SIGINT or SIGTERM
@@ -38,10 +38,14 @@ type verdict struct {
 	level      string // --fail-on
 	findings   int    // at or above level
 	incomplete bool
+	no         string // why the answer of a command that answers yes or no is no
 }
 
 func (v *verdict) Error() string {
 	var why []string
+	if v.no != "" {
+		why = append(why, v.no)
+	}
 	if v.findings > 0 {
 		why = append(why, fmt.Sprintf("findings at or above %s: %d", v.level, v.findings))
 	}
@@ -63,9 +67,9 @@ func exitCode(ctx context.Context, err error) int {
 		return exitOK
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &v) && v.findings > 0 && v.incomplete:
+	case errors.As(err, &v) && (v.findings > 0 || v.no != "") && v.incomplete:
 		return exitBoth
-	case errors.As(err, &v) && v.findings > 0:
+	case errors.As(err, &v) && (v.findings > 0 || v.no != ""):
 		return exitFindings
 	case errors.As(err, &v):
 		return exitIncomplete

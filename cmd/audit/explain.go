@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -31,14 +32,7 @@ type explainFlags struct {
 }
 
 func newExplain(a *app) *cobra.Command {
-	f := explainFlags{
-		runFlags: runFlags{
-			window: span(90 * day), jobsWindow: span(400 * day), usage: oneOf("lookup", "none"),
-			lookupRate: 2, maxDescribe: 200, log: logFlags{format: oneOf("text", "json")},
-		},
-		format: oneOf("text", "json"),
-		color:  oneOf("auto", "always", "never"),
-	}
+	f := newExplainFlags("text")
 	cmd := &cobra.Command{
 		Use:   "explain ROLE ACTION [RESOURCE]",
 		Short: "Say whether a role may call an action, and by which statement",
@@ -79,12 +73,31 @@ your AWS credentials, as audit run does. It exits 0 whatever the answer is.`,
 			return a.answer(cmd, &f, q)
 		},
 	}
+	cmd.Flags().Var(&f.context, "context", "a condition key of the request, as aws:SourceVpce=vpce-1; repeatable, also for more values of a key")
+	f.register(cmd, "docs/explain.md")
+	return cmd
+}
+
+// newExplainFlags are the flags of a command that asks about one role and prints what
+// comes out as table, or as JSON.
+func newExplainFlags(table string) explainFlags {
+	return explainFlags{
+		runFlags: runFlags{
+			window: span(90 * day), jobsWindow: span(400 * day), usage: oneOf("lookup", "none"),
+			lookupRate: 2, maxDescribe: 200, log: logFlags{format: oneOf("text", "json")},
+		},
+		format: oneOf(table, "json"),
+		color:  oneOf("auto", "always", "never"),
+	}
+}
+
+// register adds the flags but --context. doc describes the JSON.
+func (f *explainFlags) register(cmd *cobra.Command, doc string) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.from, "from", "", "ask this snapshot, plain or gzip (audit run --save wrote it)")
 	flags.BoolVar(&f.demo, "demo", false, "ask the sample account of audit demo")
-	flags.Var(&f.context, "context", "a condition key of the request, as aws:SourceVpce=vpce-1; repeatable, also for more values of a key")
 	f.layers.register(cmd)
-	flags.VarP(&f.format, "output", "o", "text for people, or json (docs/explain.md)")
+	flags.VarP(&f.format, "output", "o", f.format.value+" for people, or json ("+doc+")")
 	flags.Var(&f.width, "width", "columns of the text; 0: the terminal's, 100 without one")
 	flags.Var(&f.color, "color", "colours in the text; auto: on a terminal, unless NO_COLOR is set")
 	flags.StringVar(&f.profile, "profile", "", "profile of the AWS configuration")
@@ -98,7 +111,6 @@ your AWS credentials, as audit run does. It exits 0 whatever the answer is.`,
 	for name, c := range map[string]*choice{"output": &f.format, "color": &f.color, "usage": &f.usage, "log-format": &f.log.format} {
 		completeChoices(cmd, name, c)
 	}
-	return cmd
 }
 
 // contextKeys collects --context: the values of each key, whose case does not count.
@@ -186,18 +198,24 @@ func (a *app) answer(cmd *cobra.Command, f *explainFlags, q analyze.Question) er
 	if err := cmd.Context().Err(); err != nil {
 		return err
 	}
+	return a.print(cmd.Context(), f, func(w io.Writer, format output.Format, look output.Options) error {
+		return output.WriteExplanation(w, format, e, look)
+	})
+}
+
+// print writes a document to the standard output, as the flags say.
+func (a *app) print(ctx context.Context, f *explainFlags, write func(io.Writer, output.Format, output.Options) error) error {
 	format := output.Table
 	if f.format.value == "json" {
 		format = output.JSON
 	}
-	look := a.look(&reportFlags{width: f.width, color: f.color}, a.stdout)
-	if err := output.WriteExplanation(contextWriter{cmd.Context(), a.stdout}, format, e, look); err != nil {
+	if err := write(contextWriter{ctx, a.stdout}, format, a.look(&reportFlags{width: f.width, color: f.color}, a.stdout)); err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
 	return nil
 }
 
-// asked is the snapshot that the question is put to.
+// asked is the snapshot that the question is put to; without a role it is of all.
 func (a *app) asked(ctx context.Context, f *explainFlags, role string) (*snapshot.Snapshot, error) {
 	switch {
 	case f.from != "":
@@ -205,11 +223,17 @@ func (a *app) asked(ctx context.Context, f *explainFlags, role string) (*snapsho
 	case f.demo:
 		return a.sample(ctx, &f.log)
 	}
-	if err := snapshot.CheckSelector(role); err != nil {
-		return nil, usagef("ROLE: %w", err)
+	if role != "" {
+		if err := snapshot.CheckSelector(role); err != nil {
+			return nil, usagef("ROLE: %w", err)
+		}
+	}
+	var roles []string
+	if role != "" {
+		roles = []string{role}
 	}
 	return a.collect(ctx, &f.log, 0, collect.Options{
-		Profile: f.profile, EndpointURL: f.endpoint, Regions: f.regions, Roles: []string{role},
+		Profile: f.profile, EndpointURL: f.endpoint, Regions: f.regions, Roles: roles,
 		Window: time.Duration(f.window), JobsWindow: time.Duration(f.jobsWindow), Usage: f.usage.value,
 		LookupRate: float64(f.lookupRate), MaxDescribe: describes(f.maxDescribe), Now: a.now,
 	})

@@ -153,7 +153,7 @@ func (v *verifier) conclude(out *report.Verification) {
 	}
 	var bad []string
 	if n := out.BrokenTotal; n > 0 {
-		bad = append(bad, fmt.Sprintf("break %s that today's grant", countOf(n, "held use or need", "held uses and needs")))
+		bad = append(bad, fmt.Sprintf("break %s that today's policies grant", countOf(n, "held use or need", "held uses and needs")))
 	}
 	if sure > 0 {
 		bad = append(bad, fmt.Sprintf("widen today's grant in %s", countOf(sure, "place", "places")))
@@ -350,9 +350,9 @@ func (v *verifier) compare(action, pattern string, x *atom, grants []policy.Spec
 		return keeping{outcomeUnsure, err.Error(), ""}
 	}
 	if without := v.library.expander.WidensNothing(today, stripped, known); without.Truth == policy.False {
-		k := keeping{outcomeBroken, "the given policies allow a part of it only", ""}
+		k := keeping{outcomeBroken, v.whyNot(action, pattern, &access), ""}
 		if r := without.Counterexample; r != nil {
-			k.example = requestWords(r)
+			k.example = v.example(r)
 		}
 		for _, m := range access.Denies {
 			if m.Truth == policy.True {
@@ -366,7 +366,7 @@ func (v *verifier) compare(action, pattern string, x *atom, grants []policy.Spec
 	}
 	k := keeping{outcomeUnsure, "the given policies allow it only under " + shortList(sorted(conditions), 3), ""}
 	if answer.Counterexample != nil {
-		k.example = requestWords(answer.Counterexample)
+		k.example = v.example(answer.Counterexample)
 	}
 	if x != nil && len(x.conditions) > 0 && v.alternativeGone(action, x, &access) {
 		k.outcome = outcomeBroken
@@ -374,6 +374,25 @@ func (v *verifier) compare(action, pattern string, x *atom, grants []policy.Spec
 			"they only have another one of today's, under " + shortList(sorted(conditions), 3)
 	}
 	return k
+}
+
+// example writes a request down, less what is known of the role's requests anyway.
+func (v *verifier) example(r *policy.Request) string {
+	known := map[string]string{"aws:securetransport": "true"}
+	for key, values := range v.j.grant.known.Keys() {
+		known[key] = strings.Join(values, ",")
+	}
+	s := r.Action + " on " + r.Resource
+	var context []string
+	for key, values := range r.Context.Keys() {
+		if text := strings.Join(values, ","); known[key] != text {
+			context = append(context, key+" = "+text)
+		}
+	}
+	if len(context) > 0 {
+		s += ", with " + strings.Join(context, ", ")
+	}
+	return s
 }
 
 // alternativeGone: of several conditions under which today's policies allow the action,
@@ -456,7 +475,7 @@ func (v *verifier) whyNot(action, pattern string, access *policy.Access) string 
 			switch {
 			case !reading.Action:
 				continue
-			case reading.Resource != policy.False:
+			case reading.Resource != policy.False && !reading.Partial && access.Identity == policy.No:
 				failing = fmt.Sprintf("the condition of %s does not hold", givenWords(policy.Match{Policy: &v.given[i], Statement: st}))
 			case st.NotResource:
 				resources["all but "+shortList(st.Resources, 2)] = struct{}{}
@@ -472,6 +491,9 @@ func (v *verifier) whyNot(action, pattern string, access *policy.Access) string 
 		return failing
 	case len(resources) == 0:
 		return "no statement of the given policies speaks of " + action
+	}
+	if access.Identity != policy.No {
+		return "the given policies allow it on " + shortList(sorted(resources), 3) + ", and not on all of this"
 	}
 	return "the given policies allow it on " + shortList(sorted(resources), 3) + ", and not on this"
 }

@@ -38,38 +38,64 @@ func (v *verifier) widenings() []report.Widening {
 		}
 		return v.library.expander.WidensNothing(piece, today, known)
 	}
+	var rest []policy.Spec
 	for i := range v.given {
 		p := &v.given[i]
 		for _, st := range p.Document.Statements() {
 			if st.Effect != policy.Allow {
 				continue
 			}
+			all := pieces(st.Spec())
+			real := slices.DeleteFunc(slices.Clone(all), v.vacuous)
+			rest = append(rest, real...)
 			whole := ask(st.Spec())
 			if whole.Truth == policy.True {
 				continue
 			}
 			before := len(out)
-			for _, piece := range pieces(st.Spec()) {
+			for _, piece := range real {
 				if a := ask(piece); a.Truth != policy.True {
 					out = append(out, v.widening(p, st, piece, a))
 				}
 			}
-			if len(out) == before { // no piece by itself
+			if len(out) == before && len(real) == len(all) { // no piece by itself
 				out = append(out, v.widening(p, st, st.Spec(), whole))
 			}
 		}
 	}
 	out = append(out, v.deniesGone(denies)...)
 	if len(out) == 0 {
-		if a := v.library.expander.WidensNothing(v.given, v.j.grant.stack.Identity, known); a.Truth != policy.True {
+		together, err := documentOf(append(rest, denies...))
+		if err != nil {
+			together = v.given
+		}
+		if a := v.library.expander.WidensNothing(together, v.j.grant.stack.Identity, known); a.Truth != policy.True {
 			w := report.Widening{Kind: report.WidensTogether, Certain: a.Truth == policy.False, Because: a.Reason}
 			if a.Counterexample != nil {
-				w.Because, w.Example = "together they allow what today's policies do not", requestWords(a.Counterexample)
+				w.Because, w.Example = "together they allow what today's policies do not", v.example(a.Counterexample)
 			}
 			out = append(out, w)
 		}
 	}
 	return out
+}
+
+// vacuous: none of the actions of a piece acts on such a resource. Buckets and their
+// objects often stand in one statement with the actions of both.
+func (v *verifier) vacuous(piece policy.Spec) bool {
+	if piece.Actions == nil || len(piece.Resources) != 1 {
+		return false
+	}
+	some := false
+	for i := range v.library.catalog.Len() {
+		if policy.MatchAction(piece.Actions[0], v.library.catalog.Action(i)) {
+			if v.library.concerns(i, piece.Resources[0]) {
+				return false
+			}
+			some = true
+		}
+	}
+	return some
 }
 
 // pieces are a statement's actions on its resources, each by itself.
@@ -110,7 +136,7 @@ func (v *verifier) widening(p *policy.Policy, st *policy.Statement, piece policy
 		w.Because = a.Reason
 		return w
 	}
-	w.Example = requestWords(r)
+	w.Example = v.example(r)
 	patterns, conditional := v.grantedToday(r.Action)
 	var bare []policy.Spec
 	for _, spec := range v.allows {
@@ -211,7 +237,7 @@ func (v *verifier) deniesGone(denies []policy.Spec) []report.Widening {
 				w.Because += " (it holds under a condition on " + keysOfSpecs(spec.Conditions) + ")"
 			}
 			if a.Counterexample != nil {
-				w.Example = requestWords(a.Counterexample)
+				w.Example = v.example(a.Counterexample)
 			}
 			out = append(out, w)
 		}

@@ -1,8 +1,6 @@
 package output
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -15,23 +13,7 @@ import (
 // copies it to w. Nothing is written unless the whole could be rendered; the error of w
 // is returned.
 func WriteExplanation(w io.Writer, f Format, e *report.Explanation, o Options) error {
-	var buf bytes.Buffer
-	if f == JSON {
-		var plain bytes.Buffer
-		enc := json.NewEncoder(&plain)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(e); err != nil {
-			return fmt.Errorf("render the explanation as %s: %w", f, err)
-		}
-		escapeJSON(&buf, plain.Bytes())
-	} else {
-		p := &page{width: max(o.Width, MinWidth), color: o.Color}
-		p.explanation(e)
-		buf.Write(p.buf.Bytes())
-	}
-	_, err := buf.WriteTo(w)
-	return err
+	return writeOne(w, f, e, o, "explanation", func(p *page) { p.explanation(e) })
 }
 
 // explanation writes the answers, each with what it rests on.
