@@ -431,7 +431,11 @@ func (c *checker) notRead() {
 		if c.ofAnother(n.Resource) {
 			others[n.Resource] = struct{}{}
 		} else if holder := policyHolder(n.Action, n.Resource); holder != "" && n.Layers.Resource == layerNotRead {
-			own[policyOf(holder)] = struct{}{}
+			words := policyOf(holder)
+			if n.State == report.NeedRefused && n.Layer == string(policy.LayerIdentity) {
+				words += ", which may also allow by itself what is refused"
+			}
+			own[words] = struct{}{}
 		}
 	}
 	for _, p := range sorted(own) {
@@ -452,14 +456,20 @@ func (c *checker) conclude() {
 	if c.out.Trust.Assume == "no" || c.out.Trust.TagSession == "no" {
 		fails = append(fails, c.out.Trust.Why)
 	}
-	if n := count[report.EffectFails]; n > 0 {
-		fails = append(fails, countOf(n, "thing that it needs is not granted", "things that it needs are not granted"))
+	if count[report.EffectFails] > 0 {
+		fails = append(fails, c.notGranted())
 	}
 	if t := c.out.Trust; len(fails) == 0 && (t.Assume != "yes" || t.TagSession != "" && t.TagSession != "yes") {
 		unsure = append(unsure, t.Why)
 	}
-	if n := count[report.EffectUnsure]; n > 0 {
-		unsure = append(unsure, fmt.Sprintf("of %s it cannot be told whether it is granted, or what its lack does", countOf(n, "need", "needs")))
+	if count[report.EffectUnsure] > 0 {
+		actions := map[string]struct{}{}
+		for _, n := range c.out.Needs {
+			if n.Effect == report.EffectUnsure {
+				actions[n.Action] = struct{}{}
+			}
+		}
+		unsure = append(unsure, "of "+shortList(sorted(actions), 4)+" it is not known whether it is granted, or what its lack does")
 	}
 	if n := len(c.out.Unresolved); n > 0 {
 		unsure = append(unsure, countOf(n, "field does", "fields do")+" not tell what it needs")
@@ -478,6 +488,25 @@ func (c *checker) conclude() {
 			c.out.Why += ", as far as was read"
 		}
 	}
+}
+
+// notGranted names what makes the job fail.
+func (c *checker) notGranted() string {
+	actions, layers := map[string]struct{}{}, map[string]struct{}{}
+	unread := ""
+	for _, n := range c.out.Needs {
+		if n.Effect != report.EffectFails {
+			continue
+		}
+		actions[n.Action] = struct{}{}
+		for layer := range strings.SplitSeq(n.Layer, ",") {
+			layers[layerWords(layer)] = struct{}{}
+		}
+		if n.Layers.Resource == layerNotRead && policyHolder(n.Action, n.Resource) != "" {
+			unread = ", as far as was read"
+		}
+	}
+	return "it needs " + shortList(sorted(actions), 4) + ", refused by " + strings.Join(sorted(layers), " and by ") + unread
 }
 
 // trust asks the role's trust policy whether SageMaker may assume it for the job.

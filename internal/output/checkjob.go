@@ -61,7 +61,11 @@ func (p *page) jobCheck(c *report.JobCheck) {
 		}
 		p.part(g.head, len(of) > 0, func() {
 			for i := range of[:min(len(of), maxUses)] {
-				p.need(&of[i])
+				if g.effect == report.EffectWithout {
+					p.spared(&of[i])
+				} else {
+					p.need(&of[i])
+				}
 			}
 			p.indented(more(len(of) - maxUses)...)
 		})
@@ -95,23 +99,43 @@ func (p *page) jobCheck(c *report.JobCheck) {
 // need writes a need that is not simply granted.
 func (p *page) need(n *report.NeedCheck) {
 	p.indented(text(n.Action), name("on "+n.Resource).in(2))
-	state := wording(needStates, n.State)
-	if layer := wording(refusers, n.Layer); n.State == report.NeedRefused && layer != "" {
-		state += " by " + layer
+	why := n.Why
+	if n.State == report.NeedRefused {
+		why = join(": ", needState(n), why)
 	}
-	p.indented(text(join(": ", state, n.Why)).in(4).hanging(2))
+	p.indented(text(why).in(4).hanging(2))
 	p.indented(text("asked for by " + some(n.Fields, len(n.Fields), 3)).in(4).hanging(2))
-	sure := wording(missingWords, n.IfMissing)
-	if n.Optional {
-		sure += "; optional"
-	}
-	p.indented(text(sure + " (" + wording(confidences, n.Confidence) + ")").in(4).hanging(2))
+	p.indented(text(demand(n)).in(4).hanging(2))
 	for _, s := range n.ToAllow {
 		p.indented(text("- " + s).in(4).hanging(2))
 	}
 }
 
-var needStates = map[string]string{report.NeedRefused: "refused", report.NeedConditional: "conditional", report.NeedPartly: "in part", report.NeedUnknown: "not known"}
+// needState is what the policies say of a need, and which of them.
+func needState(n *report.NeedCheck) string {
+	state := wording(needStates, n.State)
+	if layer := wording(refusers, n.Layer); n.State == report.NeedRefused && layer != "" {
+		state += " by " + layer
+	}
+	return state
+}
+
+// demand says how sure the need is.
+func demand(n *report.NeedCheck) string {
+	s := wording(missingWords, n.IfMissing)
+	if n.Optional {
+		s += "; optional"
+	}
+	return s + " (" + wording(confidences, n.Confidence) + ")"
+}
+
+// spared writes a need that the job does without.
+func (p *page) spared(n *report.NeedCheck) {
+	p.indented(text(n.Action+" on "+n.Resource).hanging(2), text(needState(n)+"; "+demand(n)).in(2).hanging(2))
+}
+
+var needStates = map[string]string{report.NeedRefused: "refused", report.NeedConditional: "granted only under a condition",
+	report.NeedPartly: "granted on a part of it", report.NeedUnknown: "not known to be granted"}
 
 // refusers are the layers as what refuses.
 var refusers = map[string]string{"identity": "the identity policies", "boundary": "the permissions boundary", "scp": "a service control policy",
