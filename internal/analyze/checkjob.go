@@ -266,7 +266,7 @@ func (c *checker) need(n *need) report.NeedCheck {
 		out.State, out.Layer = report.NeedRefused, strings.Join(past.denied.layers(), ",")
 		out.Why = fmt.Sprintf("AWS refused it %s, last on %s: %s", times(past.denied.count()), day(past.denied.last()), past.reason)
 	case x.Effective == policy.Conditional && c.ofAnother(n.resource) && passes(out.Layers):
-		// Its own policy decides as well: see notRead.
+		return out // its own policy decides as well: see notRead
 	case x.Effective == policy.Conditional:
 		t := told()
 		out.State, out.Why, out.ToAllow = report.NeedConditional, "granted only under a condition of which it is not known whether it holds", plainNeeds(t.Needs)
@@ -310,6 +310,10 @@ func (c *checker) effect(n *need, past *cell, out *report.NeedCheck) {
 		// AWS: api-permissions-reference, CreateTrainingJob.
 		out.Effect = report.EffectUnsure
 		out.Why += "; the caller's own kms:CreateGrant on the key would do"
+	case refused && out.Layers.Identity == policy.Yes.String() && passes(out.Layers) && c.job.Status == "Completed" && !c.replaced:
+		// Refused on record, by a layer that was not read, and yet the job completed.
+		out.Effect = report.EffectUnsure
+		out.Why += "; yet this job completed"
 	case refused && n.ifMissing == "fails":
 		out.Effect = report.EffectFails
 	default:
