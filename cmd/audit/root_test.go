@@ -27,6 +27,8 @@ func TestExitCode(t *testing.T) {
 		{t.Context(), fmt.Errorf("x: %w", usagef("y")), exitUsage},
 		{t.Context(), &verdict{findings: 1}, exitFindings},
 		{t.Context(), &verdict{incomplete: true}, exitIncomplete},
+		{t.Context(), &verdict{no: "no"}, exitFindings},
+		{t.Context(), &verdict{no: "no", incomplete: true}, exitBoth},
 		{t.Context(), fmt.Errorf("x: %w", &verdict{findings: 2, incomplete: true}), exitBoth},
 		{cancelled, fmt.Errorf("x: %w", context.Canceled), exitInterrupted},
 		{cancelled, errors.New("the connection was closed"), exitInterrupted},

@@ -513,7 +513,7 @@ func documentOf(specs []policy.Spec) ([]policy.Policy, error) {
 // replay holds every obligation, every call on record and every job's own needs against
 // the given policies.
 func (v *verifier) replay(out *report.Verification) {
-	found := &breakage{v: v, byKey: map[string]*found{}}
+	found := &breakage{v: v, byKey: map[string]*entry{}}
 	for _, o := range v.plan.obligations {
 		out.Checked.Held++
 		k := v.keeps(o.action, o.pattern, o.atoms, v.j.grant.known)
@@ -635,11 +635,11 @@ func (v *verifier) replayJobs(out *report.Verification, found *breakage) {
 // breakage are the uses and needs that are not kept.
 type breakage struct {
 	v     *verifier
-	byKey map[string]*found
+	byKey map[string]*entry
 }
 
-// found is one of them in the making.
-type found struct {
+// entry is one of them in the making.
+type entry struct {
 	keeping keeping
 	use     report.VerifiedUse
 	seen    map[string]bool
@@ -649,12 +649,12 @@ type found struct {
 }
 
 // at finds the entry of an obligation, or makes it.
-func (f *breakage) at(action, pattern string, o *obligation) *found {
+func (f *breakage) at(action, pattern string, o *obligation) *entry {
 	key := action + "\n" + pattern
 	if x := f.byKey[key]; x != nil {
 		return x
 	}
-	x := &found{seen: map[string]bool{}, use: report.VerifiedUse{Action: action, Resource: pattern, Jobs: []report.BrokenJob{}, Calls: []report.BrokenCall{}}}
+	x := &entry{seen: map[string]bool{}, use: report.VerifiedUse{Action: action, Resource: pattern, Jobs: []report.BrokenJob{}, Calls: []report.BrokenCall{}}}
 	if o != nil {
 		x.use.Area, x.use.Used, x.use.Rests = o.area, o.used, o.because
 	}
@@ -678,7 +678,7 @@ func (f *breakage) at(action, pattern string, o *obligation) *found {
 
 // of finds the entry that a resource of a cell belongs to: that of an obligation which
 // takes it in, or one of its own.
-func (f *breakage) of(c *cell, resource string) *found {
+func (f *breakage) of(c *cell, resource string) *entry {
 	for _, o := range f.v.held[c.action] {
 		if f.byKey[c.action+"\n"+o.pattern] != nil && policy.Includes(o.pattern, resource) {
 			return f.at(c.action, o.pattern, o)
@@ -688,10 +688,10 @@ func (f *breakage) of(c *cell, resource string) *found {
 }
 
 // take is of the obligation itself.
-func (x *found) take(k keeping) { x.keeping = x.keeping.worse(k) }
+func (x *entry) take(k keeping) { x.keeping = x.keeping.worse(k) }
 
 // note makes room for evidence of an outcome; false: what is there is worse.
-func (x *found) note(k keeping) bool {
+func (x *entry) note(k keeping) bool {
 	x.keeping = x.keeping.worse(k)
 	if k.outcome < x.onRecord {
 		return false
@@ -703,7 +703,7 @@ func (x *found) note(k keeping) bool {
 	return true
 }
 
-func (x *found) call(k keeping, c *call, resource string) {
+func (x *entry) call(k keeping, c *call, resource string) {
 	if !x.note(k) {
 		return
 	}
@@ -712,7 +712,7 @@ func (x *found) call(k keeping, c *call, resource string) {
 		Count: c.Count, Last: c.Last.UTC(), By: c.by})
 }
 
-func (x *found) job(k keeping, job *snapshot.Job, n *need) {
+func (x *entry) job(k keeping, job *snapshot.Job, n *need) {
 	if !x.note(k) {
 		return
 	}
@@ -727,9 +727,9 @@ func (x *found) job(k keeping, job *snapshot.Job, n *need) {
 }
 
 // sorted lays them out, by action and resource.
-func (f *breakage) sorted() []*found {
+func (f *breakage) sorted() []*entry {
 	all := slices.Collect(maps.Values(f.byKey))
-	all = slices.DeleteFunc(all, func(x *found) bool { return x.keeping.outcome == outcomeKept })
+	all = slices.DeleteFunc(all, func(x *entry) bool { return x.keeping.outcome == outcomeKept })
 	for _, x := range all {
 		x.use.Because, x.use.Example = x.keeping.because, x.keeping.example
 		x.use.OnRecord = x.onRecord == x.keeping.outcome
@@ -738,7 +738,7 @@ func (f *breakage) sorted() []*found {
 		})
 		x.use.Calls, _ = capped(x.use.Calls, report.MaxEvidence)
 	}
-	slices.SortFunc(all, func(a, b *found) int {
+	slices.SortFunc(all, func(a, b *entry) int {
 		return cmp.Or(cmp.Compare(a.use.Action, b.use.Action), cmp.Compare(a.use.Resource, b.use.Resource))
 	})
 	return all
