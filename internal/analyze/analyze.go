@@ -16,6 +16,8 @@ import (
 type Options struct {
 	// Version is the tool's own.
 	Version string
+	// Proposal says what kind of policy is proposed.
+	Proposal ProposalOptions
 	// Given are the policies of the organization that bear on the account: see
 	// ParseSCP and ParseRCP. None: that layer was not read.
 	Given []GivenPolicy
@@ -30,7 +32,8 @@ type audit struct {
 	// perService counts the catalogue's actions by service.
 	perService map[string]int
 	// told are IAM's last accessed details by role.
-	told map[snapshot.RoleKey]*snapshot.Accessed
+	told     map[snapshot.RoleKey]*snapshot.Accessed
+	proposal ProposalOptions
 }
 
 func newAudit(s *snapshot.Snapshot) *audit {
@@ -56,6 +59,7 @@ func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
 		return nil, errors.New("analyze: the snapshot does not say when it was taken")
 	}
 	a := newAudit(s)
+	a.proposal = o.Proposal
 	a.library.give(o.Given)
 	catalog := a.library.catalog
 	r := &report.Report{

@@ -164,6 +164,10 @@ func (a *audit) touchedCells(j *judgement, action string, list []*cell) []*cell 
 			home[r] = list[i]
 			continue
 		}
+		if i := slices.IndexFunc(list[:needs], func(c *cell) bool { return r == "" && c.resource == "*" }); i >= 0 {
+			home[r] = list[i]
+			continue
+		}
 		if r == "" {
 			home[r] = &cell{action: action, area: a.areaOf(action), access: access}
 			list = append(list, home[r])
@@ -322,21 +326,40 @@ func (a *audit) aboutNeed(j *judgement, c *cell) string {
 	if c.need.need.strength == strengthDeclared {
 		parts = append(parts, "declared only: no job that asks for it has completed")
 	}
-	if c.access.Identity == policy.Conditional {
-		parts = append(parts, "granted only under a condition"+conditionKeys(c.access))
-	}
 	owner := accountOf(c.resource)
 	foreign := owner != "" && owner != a.snapshot.Account.ID
+	switch {
+	case c.access.Partial && coveredConditionally(c.access.Access):
+		parts = append(parts, "granted outright on a part of it only, elsewhere only under a condition"+conditionKeys(c.access))
+	case c.access.Partial:
+		parts = append(parts, "granted on a part of it only")
+	case c.access.Identity == policy.Conditional:
+		parts = append(parts, "granted only under a condition"+conditionKeys(c.access))
+	}
 	if s := beyondIdentity(&c.access); s != "" && !foreign {
 		parts = append(parts, s)
-	}
-	if c.access.Partial {
-		parts = append(parts, "granted on a part of it only")
 	}
 	if foreign {
 		parts = append(parts, fmt.Sprintf("the resource is account %s's: its own policy decides as well, and was not read", owner))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// coveredConditionally: statements allow the whole of the resources, but all of them
+// under conditions.
+func coveredConditionally(access policy.Access) bool {
+	covers := func(m policy.Match) bool { return m.Layer == policy.LayerIdentity && !m.Partial }
+	return slices.ContainsFunc(access.Allows, covers) &&
+		!slices.ContainsFunc(access.Allows, func(m policy.Match) bool { return covers(m) && m.Statement.Unconditional() })
+}
+
+// grantedWord is the state of the whole cell: conditional where only a part of it is
+// granted outright.
+func grantedWord(access policy.Access) string {
+	if access.Identity == policy.Yes && access.Partial && coveredConditionally(access) {
+		return policy.Conditional.String()
+	}
+	return access.Identity.String()
 }
 
 // conditionKeys names what the statements that allow it depend on.
@@ -444,7 +467,7 @@ func (a *audit) restOf(j *judgement, action string, list []*cell) *cell {
 	c.verdict = report.VerdictUnused
 	if slices.ContainsFunc(list, func(x *cell) bool { return x.resource == "" && x.used != nil }) {
 		c.verdict, c.reason = report.VerdictUnobservable, reasonUnnamed
-	} else if why := a.whyUnobservable(j, i, turnedAwayElsewhere(list)); why != "" {
+	} else if why := a.whyUnobservable(j, i, c.rest, turnedAwayElsewhere(list)); why != "" {
 		c.verdict, c.reason = report.VerdictUnobservable, why
 	}
 	return c
@@ -460,14 +483,22 @@ func turnedAwayElsewhere(list []*cell) bool {
 	return served && !slices.ContainsFunc(list, func(c *cell) bool { return c.resource == "" && (c.denied != nil || c.attempted != nil) })
 }
 
-// report lays a cell out as the contract has it.
-func (c *cell) report(layers report.CellLayers) report.JudgedCell {
+// reportCell lays a cell out as the contract has it.
+func (a *audit) reportCell(j *judgement, c *cell) report.JudgedCell {
 	out := report.JudgedCell{Action: c.action, Area: c.area, Resource: c.resource, Rest: c.isRest(), Patterns: []string{},
-		Granted: c.access.Identity.String(), Effective: c.access.Effective.String(), Partial: c.access.Partial, Layers: layers,
+		Granted: grantedWord(c.access.Access), Effective: c.access.Effective.String(), Partial: c.access.Partial, Layers: a.cellLayers(j, c),
 		Seen: c.used.count(), Denied: c.denied.count(), Verdict: c.verdict, Reason: c.reason}
 	out.Patterns, _ = capped(append(out.Patterns, c.rest...), report.MaxResources)
 	if c.need != nil {
 		out.Needed = c.need.need.strength.String()
+	}
+	resources := c.rest
+	if c.resource != "" {
+		resources = []string{c.resource}
+	}
+	out.NotObservable = reasonUnknown
+	if i, known := a.library.catalog.Index(c.action); known {
+		out.NotObservable = a.observer.whyNotSeen(i, c.action, resources)
 	}
 	last := c.used.last()
 	if at := c.denied.last(); at.After(last) {

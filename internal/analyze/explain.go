@@ -393,7 +393,7 @@ func decisive(m policy.Match) bool { return m.Truth == policy.True && !m.Partial
 // evidence says what else is known: the verdicts, and what they rest on.
 func (x *explainer) evidence(out *report.Answer, cells []*cell) {
 	for _, c := range cells[:min(len(cells), report.MaxAnswers)] {
-		out.Cells = append(out.Cells, c.report(x.cellLayers(x.j, c)))
+		out.Cells = append(out.Cells, x.reportCell(x.j, c))
 		if c.need != nil {
 			for i, job := range c.need.jobs[:min(len(c.need.jobs), report.MaxEvidence)] {
 				out.Jobs = append(out.Jobs, report.Evidence{Source: snapshot.SourceTrainingJobs, Region: job.Region, Job: job.Name, Field: c.need.fields[i]})

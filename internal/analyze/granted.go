@@ -189,20 +189,22 @@ func compareBool(a, b bool) int {
 
 // concerns reports whether a granted pattern can match a resource of the action at
 // all: a statement on a bucket and its objects names the bucket for s3:GetObject as
-// well, which matches nothing. It answers for S3's buckets and objects, whose names
-// tell them apart (AWS: bucketnamingrules, no slash in a bucket's name).
+// well, which matches nothing. It answers for S3's buckets and objects, whose ARNs
+// alone have no region, and whose names tell them apart (AWS: bucketnamingrules, no
+// slash in a bucket's name).
 func (l *library) concerns(i int, pattern string) bool {
-	types := l.catalog.ResourceTypes(i)
 	parts := strings.SplitN(pattern, ":", 6)
-	if l.catalog.Service(i) != "s3" || len(types) != 1 || len(parts) != 6 || parts[3] != "" {
+	if l.catalog.Service(i) != "s3" || len(parts) != 6 || parts[3] != "" {
 		return true
 	}
-	slash, wild := strings.Contains(parts[5], "/"), strings.ContainsAny(parts[5], "*$")
-	switch types[0].Name {
-	case "bucket":
-		return !slash
-	case "object":
-		return slash || wild
+	known, fits := false, false
+	for _, t := range l.catalog.ResourceTypes(i) {
+		switch slash := strings.Contains(parts[5], "/"); t.Name {
+		case "bucket":
+			known, fits = true, fits || !slash
+		case "object":
+			known, fits = true, fits || slash || strings.ContainsAny(parts[5], "*$")
+		}
 	}
-	return true
+	return fits || !known
 }

@@ -103,9 +103,9 @@ func whyJobsUnread(s *snapshot.Snapshot) string {
 	return ""
 }
 
-// whyNotSeen says why a call of the action, on the resource, would not be in the
-// evidence; empty if it would. A resource of "" stands for any.
-func (o *observer) whyNotSeen(i int, action, resource string) string {
+// whyNotSeen says why a call of the action, on the resources, would not be in the
+// evidence; empty if it would. No resources stand for any.
+func (o *observer) whyNotSeen(i int, action string, resources []string) string {
 	switch v := visibilities()[i]; v.Class {
 	case actions.Management:
 		if actions.RecordedAtHome(serviceOf(action)) {
@@ -113,7 +113,7 @@ func (o *observer) whyNotSeen(i int, action, resource string) string {
 		}
 		return o.blind
 	case actions.Data:
-		return o.whyDataNotSeen(v, i, action, resource)
+		return o.whyDataNotSeen(v, i, resources)
 	default:
 		return v.Reason
 	}
@@ -121,16 +121,18 @@ func (o *observer) whyNotSeen(i int, action, resource string) string {
 
 const reasonData = "recorded as data events only, which Event history never shows"
 
-// whyDataNotSeen says which trail records the action's data events on the resource
-// and since when, if one does: its log files were not read.
-func (o *observer) whyDataNotSeen(v actions.Visibility, i int, action, resource string) string {
-	if resource == "" {
-		return reasonData
-	}
+// whyDataNotSeen says which trail records the action's data events on all of the
+// resources and since when, if one does: its log files were not read.
+func (o *observer) whyDataNotSeen(v actions.Visibility, i int, resources []string) string {
+	class := eventClass{visibility: v, readOnly: actions.Load().IsReadOnly(i)}
 	for _, t := range o.trails {
-		r := t.of(eventClass{visibility: v, readOnly: actions.Load().IsReadOnly(i), resource: resource})
-		if r.verdict == recordedYes {
-			return fmt.Sprintf("recorded by trail %s %s, whose log files were not read", t.Name, o.since(r))
+		var by recorded
+		if len(resources) > 0 && !slices.ContainsFunc(resources, func(r string) bool {
+			class.resource = r
+			by = t.of(class)
+			return by.verdict != recordedYes
+		}) {
+			return fmt.Sprintf("recorded by trail %s %s, whose log files were not read", t.Name, o.since(by))
 		}
 	}
 	return reasonData

@@ -73,7 +73,11 @@ type need struct {
 }
 
 // place is where a role's jobs run, for the ARNs of what they need.
-type place struct{ partition, account string }
+type place struct {
+	partition, account string
+	// exact leaves each job's own locations as they are: of tests.
+	exact bool
+}
 
 // folders are the S3OutputPaths that some job's artifact shows to be folders.
 type folders map[string]bool
@@ -386,7 +390,7 @@ func (p place) requirements(jobs []*snapshot.Job, maxEvidence int) []*required {
 	merged := map[key]*required{}
 	for _, jn := range all {
 		for _, n := range jn.needs {
-			if n.s3 != nil {
+			if n.s3 != nil && !p.exact {
 				n.resource = h.generalise(jn.job, n.field, *n.s3).pattern()
 			}
 			k := key{n.area, n.action, n.resource}

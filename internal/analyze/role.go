@@ -37,13 +37,13 @@ func (a *audit) role(j *judgement) report.Role {
 	r.Cells = []report.JudgedCell{}
 	for _, c := range j.cells.sorted() {
 		if r.CellsTotal++; r.CellsTotal <= report.MaxCells {
-			r.Cells = append(r.Cells, c.report(a.cellLayers(j, c)))
+			r.Cells = append(r.Cells, a.reportCell(j, c))
 		}
 	}
 	var plan *plan
 	if j.grant != nil && j.grant.unknown == "" {
 		plan = a.plan(j)
-		r.Proposal = a.proposal(j, plan)
+		r.Proposal = a.propose(j, plan)
 	}
 	r.Areas = a.areas(j, plan)
 	r.Reach = a.reach(j)
@@ -220,8 +220,7 @@ func (j *judgement) whyResolved(refused, allowed time.Time) string {
 	return ""
 }
 
-// readiness says what may be done with the role's proposal now. No proposal is
-// proven in this version, so none is ready.
+// readiness says what may be done with the role's proposal now.
 func (a *audit) readiness(j *judgement, p *report.Proposal) (report.Readiness, []string) {
 	switch {
 	case j.sub.former:
@@ -232,8 +231,13 @@ func (a *audit) readiness(j *judgement, p *report.Proposal) (report.Readiness, [
 		return report.Blocked, []string{"the role could not be read"}
 	case p == nil:
 		return report.Blocked, []string{j.grant.unknown}
+	case p.Proof.Status == statusRefuted, p.Proof.Status == statusUndecided:
+		return report.Draft, slices.Concat(p.Proof.Counterexamples, p.Proof.Reasons)
 	}
-	return report.Draft, p.Proof.Reasons
+	if open := slices.Concat(p.Proof.Reasons, p.Review, p.Confirm); len(open) > 0 {
+		return report.Confirm, open
+	}
+	return report.Ready, []string{}
 }
 
 func nameOf(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }

@@ -113,7 +113,8 @@ func (t *touch) layers() []string {
 	return t.names(func(c *call) string { return c.Denial.Layer })
 }
 
-// who are the people that the sessions name.
+// who are the people that the sessions name, and the services that called on the
+// role's account.
 func (t *touch) who() []string {
 	people := map[string]struct{}{}
 	for _, c := range t.calls {
@@ -122,6 +123,9 @@ func (t *touch) who() []string {
 		}
 		if id := c.Who.OnBehalfOf; id != "" {
 			people["on behalf of "+id] = struct{}{}
+		}
+		if anotherService(c.Usage) {
+			people[c.Who.InvokedBy] = struct{}{}
 		}
 	}
 	out, _ := capped(sorted(people), report.MaxResources)

@@ -61,20 +61,16 @@ const (
 	reasonUnknown    = "not in the catalogue of IAM actions"
 )
 
-// judge gives every cell and every granted action of the role its verdict: the
-// first rule that applies, as docs/verdicts.md lists them.
-func (a *audit) judge(sub *subject) *judgement {
-	j := &judgement{sub: sub, seen: observe(a.snapshot, sub), actions: map[string]actionVerdict{},
+// known gathers what is known of a role under a grant: what it was seen to do, what its
+// jobs need, and the verdict of every cell.
+func (a *audit) known(sub *subject, g *grant, told *accessed) *judgement {
+	j := &judgement{sub: sub, grant: g, accessed: told, seen: observe(a.snapshot, sub), actions: map[string]actionVerdict{},
 		trust: report.Trust{Guard: "unknown", OtherPrincipals: []string{}}}
-	if sub.role != nil {
-		j.grant = a.library.grantOf(a.snapshot, sub.role)
-		j.accessed = a.accessedBy(sub)
-		if j.grant.trust != nil {
-			j.trust = readTrust(j.grant.trust)
+	if g != nil {
+		j.unrecorded = a.unrecordedServices(g)
+		if g.trust != nil {
+			j.trust = readTrust(g.trust)
 		}
-	}
-	if j.grant != nil {
-		j.unrecorded = a.unrecordedServices(j.grant)
 	}
 	for _, r := range a.place.requirements(sub.jobs, report.MaxEvidence) {
 		j.needs = append(j.needs, &judgedNeed{required: r, access: a.accessTo(j, r.action, r.resource)})
@@ -84,6 +80,20 @@ func (a *audit) judge(sub *subject) *judgement {
 		i := slices.IndexFunc(j.cells[n.action], func(c *cell) bool { return c.need != nil && c.resource == n.resource })
 		n.verdict = j.cells[n.action][i].verdict
 	}
+	return j
+}
+
+// judge gives every cell and every granted action of the role its verdict: the
+// first rule that applies, as docs/verdicts.md lists them.
+func (a *audit) judge(sub *subject) *judgement {
+	var (
+		g    *grant
+		told *accessed
+	)
+	if sub.role != nil {
+		g, told = a.library.grantOf(a.snapshot, sub.role), a.accessedBy(sub)
+	}
+	j := a.known(sub, g, told)
 	if j.grant == nil {
 		return j
 	}
@@ -144,16 +154,16 @@ func (a *audit) judgeAction(j *judgement, i int) actionVerdict {
 	if best < len(strongest) {
 		return v
 	}
-	if why := a.whyUnobservable(j, i, false); why != "" {
+	if why := a.whyUnobservable(j, i, nil, false); why != "" {
 		return actionVerdict{report.VerdictUnobservable, why}
 	}
 	return actionVerdict{verdict: report.VerdictUnused}
 }
 
 // whyUnobservable says why it is not known whether an action was called, where no
-// call of it was authorised; empty if it certainly was not. elsewhere: what was turned
-// away was on other resources than are asked about.
-func (a *audit) whyUnobservable(j *judgement, i int, elsewhere bool) string {
+// call of it was authorised on the resources (nil: any); empty if it certainly was not.
+// elsewhere: what was turned away was on others.
+func (a *audit) whyUnobservable(j *judgement, i int, resources []string, elsewhere bool) string {
 	action := a.library.catalog.Action(i)
 	switch {
 	case j.seen.attempted[action] != nil && !elsewhere:
@@ -163,7 +173,7 @@ func (a *audit) whyUnobservable(j *judgement, i int, elsewhere bool) string {
 	case j.grant.unknown != "", j.grant.layers.Boundary == layerNotRead:
 		return reasonNoGrant
 	}
-	if why := a.observer.whyNotSeen(i, action, ""); why != "" {
+	if why := a.observer.whyNotSeen(i, action, resources); why != "" {
 		return why
 	}
 	if a.observer.jobs != "" && requirable()[action] {

@@ -13,7 +13,8 @@ import (
 // with its verdict, and what is proposed below.
 func (p *page) areas(r *report.Role) {
 	if slices.ContainsFunc(r.Cells, func(c report.JudgedCell) bool { return slices.Contains(fourAreas, c.Area) }) {
-		p.indented(name(cellLine("Verdict", "Granted", "Needed", "Seen") + "Action, on what").in(2))
+		p.indented(name(cellLine("Verdict", "Granted", "Needed", "Seen")+"Action, on what").in(2),
+			text("(seen: calls on record; n/a: no record that was read would show one)").in(2))
 		p.blank()
 	}
 	for i, a := range r.Areas {
@@ -78,7 +79,7 @@ type cellGroup struct {
 // that are alike are put together, then those of the same resources.
 func cellsOf(r *report.Role, area string) []*cellGroup {
 	alike := func(a, b *report.JudgedCell) bool {
-		return a.Verdict == b.Verdict && a.Granted == b.Granted && a.Effective == b.Effective && a.Partial == b.Partial &&
+		return a.Verdict == b.Verdict && (a.NotObservable == "") == (b.NotObservable == "") && a.Granted == b.Granted && a.Effective == b.Effective && a.Partial == b.Partial &&
 			a.Needed == b.Needed && a.Seen == b.Seen && a.Rest == b.Rest && a.Reason == b.Reason
 	}
 	var groups []*cellGroup
@@ -133,8 +134,11 @@ func (p *page) cellGroup(g *cellGroup) {
 		granted = "in part"
 	}
 	seen := "-"
-	if g.Seen > 0 {
+	switch {
+	case g.Seen > 0:
 		seen = strconv.Itoa(g.Seen)
+	case g.NotObservable != "":
+		seen = "n/a"
 	}
 	needed := g.Needed
 	if needed == "" {

@@ -162,14 +162,18 @@ func adminRole() report.Role {
 		},
 		Reach: report.Reach{Buckets: report.BucketReach{Granted: "all", Needed: []string{"fraud-models", "fraud-training-data-eu-west-1"}}},
 		Proposal: &report.Proposal{
-			Policies:     []report.ProposedPolicy{{Name: "sagemaker-least-privilege", Document: json.RawMessage(`{"Version":"2012-10-17","Statement":[{"Sid":"S3Read","Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::fraud-training-data-eu-west-1/2026/*"},{"Sid":"Logs","Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":"` + groups + `:log-stream:*"}]}`)}},
-			Statements:   []report.Statement{{Sid: "S3Read", Area: "s3-read", Because: []string{"channel train of 121 completed jobs"}}, {Sid: "Logs", Area: "logs", Because: []string{"documented for every training job", "128 jobs"}}},
+			Policies:     []report.ProposedPolicy{{Kind: "inline", Name: "sagemaker-least-privilege", Document: json.RawMessage(`{"Version":"2012-10-17","Statement":[{"Sid":"S3Read","Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::fraud-training-data-eu-west-1/2026/*"},{"Sid":"Logs","Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":"` + groups + `:log-stream:*"}]}`)}},
+			Statements:   []report.Statement{{Sid: "S3Read", Area: "s3-read", Section: "core", Because: []string{"channel train of 121 completed jobs"}}, {Sid: "Logs", Area: "logs", Section: "others", Because: []string{"documented for every training job", "128 jobs"}}},
 			Trust:        json.RawMessage(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"sagemaker.amazonaws.com"},"Action":"sts:AssumeRole"}]}`),
 			Removed:      []report.Removed{{Action: "ec2:*", Count: 710, Because: "not seen in 90 days and not required"}, {Action: "iam:ListRoles", Count: 1, Because: "used by a person, not by a job", LastSeen: atp("2026-09-01 10:05")}, {Action: "sqs:*", Count: 20, Because: "could not be observed: confirm first"}},
 			RemovedTotal: 22077,
 			Confirm:      []string{"s3:DeleteObject: no source would have shown it. Do the jobs delete objects?", "iam:ListRoles: a person used it on 2026-09-01."},
 			Notes:        []string{"Patterns stop before the first part that varies between jobs."},
-			Proof:        report.Proof{Status: "draft", Reasons: []string{"this version proves no proposal", "the data plane of S3 was not observed"}, Characters: 1012, WidensNothing: yes()},
+			Before:       report.Extent{Actions: 22091, Resources: 1}, After: report.Extent{Actions: 11, Resources: 9},
+			Review: []string{"iam:PassRole was used twice: it can hand on a role."},
+			Backtest: []report.Backtest{{At: at("2026-06-01 00:00"), Jobs: 60, Replayed: 68, Broken: 3, Calls: 40, BrokenCalls: 1,
+				Because: []string{"s3:GetObject on arn:aws:s3:::fraud-validation-data-eu-west-1/2026/* (job fraud-2026-10-30-08-11-57-123, InputDataConfig[validation])"}}},
+			Proof: report.Proof{Status: "partial", Covers: yes(), Irredundant: yes(), Reasons: []string{"the data plane of S3 was not observed"}, Characters: 1012, WidensNothing: yes()},
 		},
 	}
 }
@@ -195,7 +199,7 @@ func trainerRole() report.Role {
 			{Area: "ecr-pull", Required: []report.Cell{{Action: "ecr:GetAuthorizationToken", Resources: []string{"*"}}}, Granted: []report.Cell{{Action: "ecr:GetAuthorizationToken", Resources: []string{"*"}}}, Touched: []report.Cell{{Action: "ecr:GetAuthorizationToken", Resources: []string{"*"}}}, Proposed: []report.Cell{{Action: "ecr:GetAuthorizationToken", Resources: []string{"*"}}}},
 			{Area: "s3-read"}, {Area: "s3-write"}, {Area: "logs"}},
 		Reach:    report.Reach{Buckets: report.BucketReach{Granted: "named"}},
-		Proposal: &report.Proposal{Trust: json.RawMessage("null"), RemovedTotal: 0, Proof: report.Proof{Status: "draft", Reasons: []string{"this version proves no proposal"}}},
+		Proposal: &report.Proposal{Trust: json.RawMessage("null"), RemovedTotal: 0, Proof: report.Proof{Status: "undecided", Reasons: []string{"there is no document"}}},
 	}
 }
 

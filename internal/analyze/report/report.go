@@ -389,8 +389,8 @@ type Used struct {
 	Last           time.Time `json:"last"`
 	Regions        []string  `json:"regions"`
 	By             []string  `json:"by"`
-	// Who are the people that the sessions name: "source identity ana", "on behalf
-	// of <user id>".
+	// Who are the people that the sessions name ("source identity ana", "on behalf
+	// of <user id>") and the services that called on the role's account.
 	Who     []string `json:"who"`
 	Verdict Verdict  `json:"verdict"`
 	// Reason says of a foreign use why no policy of today grants it.
@@ -506,6 +506,9 @@ type JudgedCell struct {
 	Verdict Verdict    `json:"verdict"`
 	// Reason says why the verdict is none that speaks for itself.
 	Reason string `json:"reason"`
+	// NotObservable says why a call on it would not be on record, empty if it would:
+	// then Seen 0 means that there was none.
+	NotObservable string `json:"notObservable"`
 }
 
 // Cell is an action with resource patterns, at most MaxResources. Conditional: only under a condition
@@ -538,21 +541,54 @@ type Proposal struct {
 	// actions.
 	Removed      []Removed `json:"removed"`
 	RemovedTotal int       `json:"removedTotal"`
-	Confirm      []string  `json:"confirm"`
-	Notes        []string  `json:"notes"`
-	Proof        Proof     `json:"proof"`
+	// Before and After are the grant of today's identity policies and the proposed one.
+	Before Extent `json:"before"`
+	After  Extent `json:"after"`
+	// Review are uses that can change permissions: a person must keep them.
+	Review   []string   `json:"review"`
+	Backtest []Backtest `json:"backtest"`
+	Confirm  []string   `json:"confirm"`
+	Notes    []string   `json:"notes"`
+	Proof    Proof      `json:"proof"`
 }
 
-// ProposedPolicy is an IAM document ready to attach inline.
+// ProposedPolicy is an IAM document ready to attach: one inline policy, or several
+// managed ones where it is too long for that.
 type ProposedPolicy struct {
+	Kind     string          `json:"kind"`
 	Name     string          `json:"name"`
 	Document json.RawMessage `json:"document"`
 }
 
-// Statement says why a statement stands in the proposal.
+// Statement says why a statement stands in the proposal. Section is core, others (the
+// role's other users), kept, kept-denies or additions.
 type Statement struct {
 	Sid     string   `json:"sid"`
 	Area    string   `json:"area"`
+	Section string   `json:"section"`
+	Because []string `json:"because"`
+}
+
+// Extent is the size of a grant: distinct actions, and distinct resource patterns as
+// they are written.
+type Extent struct {
+	Actions   int `json:"actions"`
+	Resources int `json:"resources"`
+}
+
+// Backtest is what a proposal made from the jobs and calls before At would have done
+// to those after.
+type Backtest struct {
+	At time.Time `json:"at"`
+	// Jobs are those that it was made from, Replayed those that came after, Broken
+	// those of them that it would have broken; Calls and BrokenCalls count groups of
+	// calls alike after At.
+	Jobs        int `json:"jobs"`
+	Replayed    int `json:"replayed"`
+	Broken      int `json:"broken"`
+	Calls       int `json:"calls"`
+	BrokenCalls int `json:"brokenCalls"`
+	// Because says what would have been refused, at most MaxEvidence.
 	Because []string `json:"because"`
 }
 
@@ -567,7 +603,8 @@ type Removed struct {
 
 // Proof says what was checked of a proposal. Null: not checked.
 type Proof struct {
-	// Status is draft in this version: see Reasons.
+	// Status is proven, partial (see Reasons), refuted (see Counterexamples) or
+	// undecided.
 	Status          string   `json:"status"`
 	Reasons         []string `json:"reasons"`
 	Covers          *bool    `json:"covers"`

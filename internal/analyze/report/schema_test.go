@@ -55,7 +55,7 @@ func full(t *testing.T) map[string]any {
 	c.Layers = report.CellLayers{Identity: "yes", Boundary: "conditional", SCP: "no", RCP: "notRead", Resource: "none"}
 	c.Granted, c.Effective, c.Needed, c.Verdict = "yes", "conditional", "completed", report.VerdictUsed
 	r.Trails[0].Records[0].Access = "all"
-	o.Proposal.Proof.Status = "draft"
+	o.Proposal.Proof.Status, o.Proposal.Policies[0].Kind, o.Proposal.Statements[0].Section = "partial", "inline", "core"
 	b, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
