@@ -187,7 +187,7 @@ func (c *randomCase) without(statements []report.ExplainedStatement, has func(re
 // TestExplainDecides: the answer is what the policy engine decides, and the statements
 // that are named are those that it rests on.
 func TestExplainDecides(t *testing.T) {
-	n := 400
+	n := 250
 	if testing.Short() {
 		n = 80
 	}

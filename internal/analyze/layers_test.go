@@ -248,7 +248,7 @@ func TestResourceLayer(t *testing.T) {
 // A policy that was not read blocks nothing; and whatever is given, the sums hold and
 // the identity grant stays.
 func TestLayersOfRandomWorlds(t *testing.T) {
-	for i := range 40 {
+	for i := range 25 {
 		r := rand.New(rand.NewPCG(7, uint64(i)))
 		pick := func(list ...string) string { return list[r.IntN(len(list))] }
 		s := randomWorld(r)
