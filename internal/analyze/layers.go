@@ -180,6 +180,14 @@ func (x *access) elsewhere() bool {
 	return x.Identity == policy.No && x.Effective != policy.No && x.Layer == policy.LayerResource
 }
 
+// ownDeny reports whether a Deny of the role's own policies or boundary speaks of the
+// cell. Those of other layers bind today's policies and proposed ones alike.
+func (x *access) ownDeny() bool {
+	return slices.ContainsFunc(x.Denies, func(m policy.Match) bool {
+		return m.Layer == policy.LayerIdentity || m.Layer == policy.LayerBoundary
+	})
+}
+
 // byResource reports whether identity policies grant the cell and the resource's own
 // policy refuses it.
 func (x *access) byResource() bool {

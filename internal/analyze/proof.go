@@ -129,7 +129,7 @@ func (a *audit) partialReasons(j *judgement, p *plan) []string {
 		}
 	}
 	for _, o := range p.obligations {
-		if !o.used && len(a.accessTo(j, o.action, o.pattern).Denies) > 0 {
+		if x := a.accessTo(j, o.action, o.pattern); !o.used && x.ownDeny() {
 			out = append(out, fmt.Sprintf("A Deny of today speaks of %s on %s, which is required and was not seen to work.", o.action, o.pattern))
 		}
 	}
