@@ -41,8 +41,15 @@ type Cut struct {
 //
 // AWS: reference_policies_elements_resource, reference_policies_variables.
 func Contains(outer, inner string, side Side) Answer {
-	if side == Must && outer != "*" && outer != inner && !certain(inner) {
+	included := Answer{True, outer + " matches all that " + inner + " does", nil}
+	switch {
+	case outer == "*" || outer == inner:
+		return included
+	case side == May:
+	case !certain(inner):
 		return Answer{Unknown, "no page says what " + quote(inner) + " matches for certain", nil}
+	case Includes(outer, inner):
+		return included
 	}
 	action := "*"
 	if parts := strings.SplitN(inner, ":", arnParts); len(parts) == arnParts && !strings.ContainsAny(parts[2], "*?") {
@@ -52,7 +59,7 @@ func Contains(outer, inner string, side Side) Answer {
 	a := q.answer(grantOf(action, inner), grantOf("*", outer), Context{})
 	switch a.Truth {
 	case True:
-		a.Reason = outer + " matches all that " + inner + " does"
+		return included
 	case False:
 		a.Reason = inner + " matches " + a.Counterexample.Resource + ", and " + outer + " does not" + a.Counterexample.Context.with()
 	}
@@ -65,7 +72,7 @@ func certain(pattern string) bool {
 	t := parseResourcePattern(pattern).text
 	c, _ := variables{}.chain(&t, &environment{context: &Context{}})
 	r := newResourceChain(c)
-	return len(r.read(readStrict, nil)) > 0
+	return !r.odd && len(r.read(readStrict, nil)) > 0
 }
 
 // Covers asks whether the statement certainly speaks of every request of the cell, by
