@@ -226,8 +226,8 @@ func TestKeyPolicies(t *testing.T) {
 		judged := a.judge(subjects(s)[0])
 		r := judgedUnder(t, s)
 		c := cellOf(t, r, "kms:GenerateDataKey", keyK)
-		if c.Verdict != tt.verdict || c.Effective != tt.effective || judged.actions["kms:GenerateDataKey"].verdict != tt.action {
-			t.Errorf("%s: %s %s, the action %s: %s", tt.name, c.Verdict, c.Effective, judged.actions["kms:GenerateDataKey"].verdict, c.Reason)
+		if c.Verdict != tt.verdict || c.Effective != tt.effective || judged.actions.of("kms:GenerateDataKey").verdict != tt.action {
+			t.Errorf("%s: %s %s, the action %s: %s", tt.name, c.Verdict, c.Effective, judged.actions.of("kms:GenerateDataKey").verdict, c.Reason)
 		}
 	}
 }

@@ -21,7 +21,7 @@ func (a *audit) role(j *judgement) report.Role {
 		Trust: j.trust, Policies: []report.PolicyRef{},
 		Layers: report.Layers{Identity: layerNotRead, Boundary: layerNotRead, SCP: layerNotRead, RCP: layerNotRead, Resource: layerNotRead},
 		Counts: j.counts(), Used: []report.Used{}, Required: []report.Required{}, Denied: []report.Denied{}, Missing: []report.Missing{},
-		Granted:      report.Granted{Identity: j.identity, Effective: len(j.actions), Conditional: j.conditional, Services: j.services()},
+		Granted:      report.Granted{Identity: j.identity, Effective: j.actions.count, Conditional: j.conditional, Services: j.services()},
 		Unused:       a.unseen(j, report.VerdictUnused),
 		Unobservable: a.unseen(j, report.VerdictUnobservable),
 	}
