@@ -116,7 +116,7 @@ func (a *audit) partialReasons(j *judgement, p *plan) []string {
 	if j.accessed.missing != "" {
 		out = append(out, "IAM's last accessed details of the role were not read.")
 	}
-	if slices.ContainsFunc(j.sub.jobs, func(job *snapshot.Job) bool { return !job.NetworkIsolation }) {
+	if len(j.sub.jobs) > 0 && !onlyIsolated(j.sub.jobs) {
 		out = append(out, "User code runs with this role's credentials, and no record that was read shows calls of the data plane: other S3 use would not be seen.")
 	}
 	if len(j.sub.jobs) == 0 {
@@ -138,6 +138,12 @@ func (a *audit) partialReasons(j *judgement, p *plan) []string {
 		others += fmt.Sprintf("; its log streams show %d of them", n)
 	}
 	return append(out, others+".")
+}
+
+// onlyIsolated: no job's container has AWS credentials, so that what the platform needs
+// is all that the jobs need. Source: AWS mkt-algo-model-internet-free.
+func onlyIsolated(jobs []*snapshot.Job) bool {
+	return len(jobs) > 0 && !slices.ContainsFunc(jobs, func(job *snapshot.Job) bool { return !job.NetworkIsolation })
 }
 
 // proposed is the documents of a proposal, statement by statement.

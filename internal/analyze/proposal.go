@@ -186,33 +186,39 @@ const trustBaseline = `{
 }`
 
 // removals lists what the proposal drops: what is unused, with the day IAM saw it
-// last; and beside it, to be confirmed, what nobody could observe.
+// last; and beside it, to be confirmed, what nobody could observe. Of a role that runs
+// network-isolated jobs alone that goes as well: no code of theirs could have called it.
 func (a *audit) removals(j *judgement, kept map[string]bool, out *report.Proposal) {
 	unobservable := map[string]int{}
+	isolated := onlyIsolated(j.sub.jobs) && len(workloads(a.snapshot, j.sub)) == 0
 	var all []report.Removed
-	add := func(action string, count int, seen *time.Time) {
+	add := func(action string, count int, because string, seen *time.Time) {
 		out.RemovedTotal += count
 		if len(all) < report.MaxRemoved {
-			all = append(all, report.Removed{Action: action, Count: count, Because: string(report.VerdictUnused), LastSeen: seen})
+			all = append(all, report.Removed{Action: action, Count: count, Because: because, LastSeen: seen})
 		}
 	}
+	const unused = string(report.VerdictUnused)
 	for _, s := range serviceSpans() {
 		var goes []int
 		for i := s.from; i < s.to; i++ {
 			switch v := j.actions.table[j.actions.index[i]]; {
 			case v.verdict == report.VerdictUnused && !kept[a.library.catalog.Action(i)]:
 				goes = append(goes, i)
+			case v.verdict == report.VerdictUnobservable && !kept[a.library.catalog.Action(i)] && isolated:
+				action := a.library.catalog.Action(i)
+				add(action, 1, "unobservable, and the role runs network-isolated jobs alone, whose code has no credentials", j.accessed.actionAt(action))
 			case v.verdict == report.VerdictUnobservable && !kept[a.library.catalog.Action(i)]:
 				unobservable[s.name]++
 			}
 		}
 		if len(goes) == s.to-s.from {
-			add(s.name+":*", len(goes), j.accessed.serviceAt(s.name))
+			add(s.name+":*", len(goes), unused, j.accessed.serviceAt(s.name))
 			continue
 		}
 		for _, i := range goes {
 			action := a.library.catalog.Action(i)
-			add(action, 1, j.accessed.actionAt(action))
+			add(action, 1, unused, j.accessed.actionAt(action))
 		}
 	}
 	for action, v := range j.actions.named {
