@@ -272,7 +272,7 @@ func TestExplainConditions(t *testing.T) {
 		t.Errorf("with one of the values: %s", a.Answer)
 	}
 	a = ask(map[string][]string{"aws:SourceVpce": {"vpce-3"}})
-	if a.Answer != report.AnswerDenied || a.Explicit || a.Statements[0].Applies != "no" || !strings.Contains(strings.Join(a.Needs, " "), "Or meet the condition of inline0, statement 0") {
+	if a.Answer != report.AnswerDenied || a.Explicit || a.Statements[0].Applies != "no" || !strings.Contains(strings.Join(a.Needs, " "), "Or meet the condition of inline0, statement 1") {
 		t.Errorf("with another value: %s %+v %q", a.Answer, a.Statements, a.Needs)
 	}
 }

@@ -64,7 +64,7 @@ func TestGivenSCP(t *testing.T) {
 	full := scp(t, 0, allow("*", "*"))
 	limited := judgedUnder(t, denied(), full, scp(t, 1, `{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Sid":"NoQueues","Effect":"Deny","Action":"sqs:CreateQueue","Resource":"*"}]}`))
 	c := cellOf(t, limited, "sqs:CreateQueue", queue)
-	if c.Verdict != report.VerdictBlocked || c.Granted != "yes" || c.Effective != "no" || c.Layers.SCP != "no" || limited.Layers.SCP != layerRead || !strings.Contains(c.Reason, "level-1.json, statement 1 (NoQueues)") {
+	if c.Verdict != report.VerdictBlocked || c.Granted != "yes" || c.Effective != "no" || c.Layers.SCP != "no" || limited.Layers.SCP != layerRead || !strings.Contains(c.Reason, "level-1.json, statement 2 (NoQueues)") {
 		t.Errorf("refused by a Deny: %+v", c)
 	}
 	if limited.Counts.Blocked != 0 || limited.Counts.Granted != free.Counts.Granted-1 || limited.Granted.Identity != free.Granted.Identity {
@@ -161,13 +161,13 @@ func TestResourcePolicies(t *testing.T) {
 	}{
 		{"not read", need(allow("ecr:*", "*")), nil, report.VerdictContradicted, "no", layerNotRead, "another policy grants it, or the rule is wrong", "rule-contradicted"},
 		{"no policy", need(allow("ecr:*", "*")), ptr(""), report.VerdictContradicted, "no", layerNone, "another policy grants it, or the rule is wrong", "rule-contradicted"},
-		{"allows a need", need(allow("ecr:*", "*")), ptr(bucketPolicy("Allow", roleARN, "s3:GetObject", bucketData+"/*")), report.VerdictContradicted, "yes", "yes", "the bucket policy of data allows it (statement 0 (S))", "-"},
-		{"allows a use", used(allow("ecr:*", "*")), ptr(bucketPolicy("Allow", roleARN, "s3:GetObject", bucketData+"/*")), report.VerdictForeign, "yes", "yes", "no policy of the role grants it: the bucket policy of data allows it (statement 0 (S))", "resource-policy-grant"},
+		{"allows a need", need(allow("ecr:*", "*")), ptr(bucketPolicy("Allow", roleARN, "s3:GetObject", bucketData+"/*")), report.VerdictContradicted, "yes", "yes", "the bucket policy of data allows it (statement 1 (S))", "-"},
+		{"allows a use", used(allow("ecr:*", "*")), ptr(bucketPolicy("Allow", roleARN, "s3:GetObject", bucketData+"/*")), report.VerdictForeign, "yes", "yes", "no policy of the role grants it: the bucket policy of data allows it (statement 1 (S))", "resource-policy-grant"},
 		{"silent about a use", used(allow("ecr:*", "*")), ptr(bucketPolicy("Allow", roleARN, "s3:PutObject", bucketData+"/*")), report.VerdictForeign, "no", layerNone, "nor does the bucket policy of data", "-"},
 		{"the account alone", need(allow("ecr:*", "*")), ptr(bucketPolicy("Allow", "arn:aws:iam::123456789012:root", "s3:GetObject", bucketData+"/*")), report.VerdictContradicted, "no", layerNone, "another policy grants it", "rule-contradicted"},
-		{"denies a need", need(allow("s3:*", "*")), ptr(bucketPolicy("Deny", "*", "s3:GetObject", bucketData+"/*")), report.VerdictBlocked, "no", "no", "refused by the bucket policy of data, statement 0 (S)", "blocked-permission"},
+		{"denies a need", need(allow("s3:*", "*")), ptr(bucketPolicy("Deny", "*", "s3:GetObject", bucketData+"/*")), report.VerdictBlocked, "no", "no", "refused by the bucket policy of data, statement 1 (S)", "blocked-permission"},
 		{"denies a part of a need", need(allow("s3:*", "*")), ptr(bucketPolicy("Deny", "*", "s3:GetObject", bucketData+"/in/secret/*")), report.VerdictRequired, "yes", "", "granted on a part of it only", ""},
-		{"denies what was used", used(allow("s3:*", "*")), ptr(bucketPolicy("Deny", "*", "s3:GetObject", bucketData+"/*")), report.VerdictBlocked, "no", "no", "the bucket policy of data, statement 0 (S)", ""},
+		{"denies what was used", used(allow("s3:*", "*")), ptr(bucketPolicy("Deny", "*", "s3:GetObject", bucketData+"/*")), report.VerdictBlocked, "no", "no", "the bucket policy of data, statement 1 (S)", ""},
 		{"denies over TLS alone", need(allow("s3:*", "*")), ptr(`{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}}}`), report.VerdictRequired, "yes", layerNone, "", ""},
 		{"may deny", need(allow("s3:*", "*")), ptr(`{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*","Condition":{"StringNotEquals":{"aws:SourceVpce":"v"}}}}`), report.VerdictRequired, "conditional", "conditional", "may be refused by the bucket policy of data (under a condition on aws:SourceVpce)", ""},
 		{"does not parse", need(allow("s3:*", "*")), ptr(`{`), report.VerdictRequired, "yes", layerNotRead, "", ""},

@@ -134,7 +134,7 @@ func (p *plan) denies(j *judgement) {
 			spec := st.Spec()
 			spec.Sid = fmt.Sprintf("KeptDeny%d", n) // two policies may use one Sid
 			p.statements = append(p.statements, planned{spec, "", sectionDenies,
-				[]string{fmt.Sprintf("kept as it is from %s, statement %d", cmp.Or(pol.ARN, pol.Name), st.Index)}})
+				[]string{fmt.Sprintf("kept as it is from %s, statement %d", cmp.Or(pol.ARN, pol.Name), st.Index+1)}})
 		}
 	}
 	slices.SortStableFunc(p.statements, func(x, y planned) int {

@@ -262,7 +262,7 @@ func (a *audit) deniesKept(j *judgement, d *proposed) string {
 		for _, st := range pol.Document.Statements() {
 			if st.Effect == policy.Deny {
 				if kept[key(st)]--; kept[key(st)] < 0 {
-					return fmt.Sprintf("a Deny of %s, statement %d, is not carried over", cmp.Or(pol.ARN, pol.Name), st.Index)
+					return fmt.Sprintf("a Deny of %s, statement %d, is not carried over", cmp.Or(pol.ARN, pol.Name), st.Index+1)
 				}
 			}
 		}

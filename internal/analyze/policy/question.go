@@ -139,11 +139,11 @@ func (d *Document) without(c Cut) (less *Document, missing string) {
 	}
 	switch {
 	case c.Action != "" && !slices.Contains(s.Actions, c.Action):
-		return nil, fmt.Sprintf("statement %d has no entry %s", s.Index, quote(c.Action))
+		return nil, fmt.Sprintf("statement %d has no entry %s", s.Index+1, quote(c.Action))
 	case c.Pattern != "" && !slices.Contains(s.Resources, c.Pattern):
-		return nil, fmt.Sprintf("statement %d has no entry %s", s.Index, quote(c.Pattern))
+		return nil, fmt.Sprintf("statement %d has no entry %s", s.Index+1, quote(c.Pattern))
 	case c.Action != "" && c.Pattern != "" && (s.NotAction || s.NotResource):
-		return nil, fmt.Sprintf("statement %d lists what it leaves out: an action on a pattern is no piece of it", s.Index)
+		return nil, fmt.Sprintf("statement %d lists what it leaves out: an action on a pattern is no piece of it", s.Index+1)
 	}
 	less = &Document{version: d.version}
 	add := func(s Statement, actions, resources []string) {
@@ -334,7 +334,7 @@ func (q *question) read(policies []Policy, ours bool) string {
 		}
 		for j, s := range p.Document.statements {
 			if s.Principals != nil {
-				return fmt.Sprintf("statement %d names principals, as no identity document does", s.Index)
+				return fmt.Sprintf("statement %d names principals, as no identity document does", s.Index+1)
 			}
 			for _, a := range s.Actions {
 				if len(a) > 1 && strings.Trim(a, "*") == "" || !ascii(a) {
@@ -485,7 +485,7 @@ func (c *clause) text() string {
 }
 
 func (c *clause) name() string {
-	name := fmt.Sprintf("statement %d", c.st.Index)
+	name := fmt.Sprintf("statement %d", c.st.Index+1)
 	if c.st.Sid != "" {
 		name += " (" + c.st.Sid + ")"
 	}
