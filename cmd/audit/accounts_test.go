@@ -48,6 +48,7 @@ func hostileAccount() *awssim.Account {
 			RequestParameters: map[string]any{"roleArn": job.RoleArn, "trainingJobName": job.TrainingJobName},
 		})
 	}
+	account.Buckets = []awssim.Bucket{{Name: "bucket", Policy: document}}
 	account.Trails = []awssim.Trail{{Name: "trail", MultiRegion: true, KeyPrefix: hostile, Advanced: []awssim.AdvancedEventSelector{{Name: hostile,
 		FieldSelectors: []awssim.FieldSelector{{Field: "eventCategory", Equals: []string{"Data"}}, {Field: "resources.ARN", StartsWith: []string{hostile}}}}}}}
 	return account

@@ -15,7 +15,7 @@ import (
 )
 
 // demandingAccount needs every operation: a job of a role that is gone, a policy
-// that serves as a boundary alone, a trail.
+// that serves as a boundary alone, a trail, a bucket, a key by its alias.
 func demandingAccount() *awssim.Account {
 	const trust = `{"Statement":{"Effect":"Allow","Principal":{"Service":"sagemaker.amazonaws.com"},"Action":"sts:AssumeRole"}}`
 	const document = `{"Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}}`
@@ -27,10 +27,13 @@ func demandingAccount() *awssim.Account {
 	a.Roles = []awssim.Role{{Name: "trainer", CreateDate: accountNow.AddDate(-1, 0, 0), Trust: trust, Boundary: "arn:aws:iam::aws:policy/PowerUserAccess",
 		Attached: []string{"arn:aws:iam::123456789012:policy/data"}, Inline: []awssim.InlinePolicy{{Name: "more", Document: document}}}}
 	a.Trails = []awssim.Trail{{Name: "trail", MultiRegion: true}}
+	a.Buckets = []awssim.Bucket{{Name: "models", Policy: document}}
+	a.Keys = []awssim.Key{{ID: "11111111-1111-4111-8111-111111111111", Aliases: []string{"alias/models"}}}
 	for _, role := range []awssim.Role{a.Roles[0], {Name: "gone"}} {
 		at := accountNow.Add(-time.Duration(len(a.Jobs)+1) * day)
 		a.Jobs = append(a.Jobs, awssim.TrainingJob{Region: "us-east-1", TrainingJobName: "job-of-" + role.Name, TrainingJobStatus: "Completed", SecondaryStatus: "Completed",
-			RoleArn: a.RoleARN(&role), CreationTime: at, LastModifiedTime: at})
+			RoleArn: a.RoleARN(&role), CreationTime: at, LastModifiedTime: at,
+			OutputDataConfig: &awssim.OutputDataConfig{S3OutputPath: "s3://models/out", KmsKeyId: "alias/models"}})
 		a.Events = append(a.Events, awssim.Record{EventTime: at, AWSRegion: "us-east-1", EventType: "AwsApiCall", EventCategory: "Management",
 			EventSource: "sagemaker.amazonaws.com", EventName: "CreateTrainingJob", UserIdentity: awssim.UserIdentity{Type: "IAMUser", ARN: "arn:aws:iam::123456789012:user/x"},
 			RequestParameters: map[string]any{"roleArn": a.RoleARN(&role)}})
@@ -99,8 +102,8 @@ func TestPermissionsAreEnoughAndNeeded(t *testing.T) {
 				}
 				return s
 			}
-			if s := read(""); len(s.Gaps) > 0 || len(s.Roles) != 1 || len(s.Jobs) != 2 {
-				t.Errorf("%d roles, %d jobs, gaps %+v", len(s.Roles), len(s.Jobs), s.Gaps)
+			if s := read(""); len(s.Gaps) > 0 || len(s.Roles) != 1 || len(s.Jobs) != 2 || len(s.Resources) != 2 {
+				t.Errorf("%d roles, %d jobs, %d resources, gaps %+v", len(s.Roles), len(s.Jobs), len(s.Resources), s.Gaps)
 			}
 			var p readPolicy
 			if err := json.Unmarshal([]byte(printed), &p); err != nil {

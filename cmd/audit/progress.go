@@ -38,6 +38,8 @@ var sourceNames = []sourceName{
 	{snapshot.SourceTrails, "trails"},
 	{snapshot.SourceLookup, "events"},
 	{snapshot.SourceLastAccessed, "last accessed"},
+	{snapshot.SourceBuckets, "bucket policies"},
+	{snapshot.SourceKeys, "key policies"},
 }
 
 func newProgress(stderr io.Writer, now time.Time, window time.Duration) *progress {

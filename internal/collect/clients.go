@@ -17,6 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/account"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
@@ -171,6 +173,18 @@ func (c *clients) cloudtrail(region string) *cloudtrail.Client {
 // trails makes a client for what has a quota apart from LookupEvents.
 func (c *clients) trails(region string) *cloudtrail.Client {
 	return cloudtrail.NewFromConfig(c.cfg, func(o *cloudtrail.Options) { o.Region, o.Retryer = region, c.retryer() })
+}
+
+// s3 asks an endpoint that was overridden by path: it has no host for each bucket
+// (AWS: S3 VirtualHosting).
+func (c *clients) s3(region string) *s3.Client {
+	return s3.NewFromConfig(c.cfg, func(o *s3.Options) {
+		o.Region, o.Retryer, o.UsePathStyle = region, c.retryer(), o.BaseEndpoint != nil
+	})
+}
+
+func (c *clients) kms(region string) *kms.Client {
+	return kms.NewFromConfig(c.cfg, func(o *kms.Options) { o.Region, o.Retryer = region, c.retryer() })
 }
 
 // plainBody hides the WriteTo of the SDK's request bodies. The SDK closes a body as

@@ -135,7 +135,8 @@ const atOnce = 8
 
 // collect reads jobs, roles and the CreateTrainingJob events side by side. These
 // three close the set of roles; only then can usage be read, and what IAM itself
-// tells of it. The trails have time until the end.
+// tells of it. Jobs and usage together name the buckets and keys. The trails have time
+// until the end.
 func (r *run) collect(ctx context.Context) {
 	var (
 		jobs   = make([][]snapshot.Job, len(r.read))
@@ -182,15 +183,20 @@ func (r *run) collect(ctx context.Context) {
 	}
 	r.allJobs = join(jobs)
 
-	if r.Usage != UsageLookup {
-		return
-	}
-	beside.Go(func() error {
-		r.accessed = r.lastAccessed(ctx, r.kept.roles)
-		return nil
-	})
 	scope := r.scope(named)
-	group = errgroup.Group{}
+	if r.Usage == UsageLookup {
+		beside.Go(func() error {
+			r.accessed = r.lastAccessed(ctx, r.kept.roles)
+			return nil
+		})
+		r.readUsage(ctx, usage, scope)
+	}
+	r.resources = r.readResources(ctx, scope)
+}
+
+// readUsage reads the calls that concern the roles in scope, in all regions.
+func (r *run) readUsage(ctx context.Context, usage []*usage, scope *scope) {
+	var group errgroup.Group
 	group.SetLimit(atOnce)
 	for _, u := range usage {
 		group.Go(func() error {
@@ -255,7 +261,7 @@ func (r *run) snapshot() *snapshot.Snapshot {
 		Asked:   snapshot.Asked{Roles: slices.Clone(r.Roles), Usage: r.Usage},
 		Window:  r.window, JobsWindow: r.jobsWindow,
 		Calls: r.calls, Coverage: r.coverage, Gaps: r.gaps,
-		Policies: r.kept.policies, Roles: r.kept.roles, Trails: r.trails, Accessed: r.accessed, Usage: r.used, Jobs: r.allJobs,
+		Policies: r.kept.policies, Roles: r.kept.roles, Resources: r.resources, Trails: r.trails, Accessed: r.accessed, Usage: r.used, Jobs: r.allJobs,
 	}
 	if s.Account.ID == "" {
 		s.Account = accountOf(s)

@@ -35,6 +35,7 @@ func reason(err error) string {
 		answer  *smithyhttp.ResponseError
 		network net.Error
 		bad     broken
+		unknown noSuch
 		failed  *reportFailed
 	)
 	status := 0
@@ -52,6 +53,8 @@ func reason(err error) string {
 		return cmp.Or(codeReason(failed.code), snapshot.ReasonUnavailable)
 	case errors.Is(err, errRepeatedToken), errors.As(err, &bad):
 		return snapshot.ReasonBroken
+	case errors.As(err, &unknown):
+		return snapshot.ReasonMissing
 	case throttled(err):
 		return snapshot.ReasonThrottled
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
@@ -76,7 +79,8 @@ func reason(err error) string {
 }
 
 // codeReason reads the error codes that services share, in their spellings.
-// Source: AWS API references, "Common Errors"; IAM API_GetRole (NoSuchEntity).
+// Source: AWS API references, "Common Errors"; IAM API_GetRole (NoSuchEntity); S3
+// ErrorResponses; KMS API_GetKeyPolicy.
 func codeReason(code string) string {
 	switch {
 	case strings.HasPrefix(code, "AccessDenied"), strings.HasPrefix(code, "NotAuthorized"), strings.HasSuffix(code, "UnauthorizedOperation"),
@@ -86,8 +90,11 @@ func codeReason(code string) string {
 	switch code {
 	case "UnauthorizedAccess", "AuthorizationError":
 		return snapshot.ReasonRefused
-	case "NoSuchEntity", "NoSuchEntityException", "ResourceNotFound", "ResourceNotFoundException", "TrailNotFoundException":
+	case "NoSuchEntity", "NoSuchEntityException", "ResourceNotFound", "ResourceNotFoundException", "TrailNotFoundException",
+		"NoSuchBucket", "InvalidBucketName", "NotFoundException", "InvalidArnException", "KMSInvalidStateException":
 		return snapshot.ReasonMissing
+	case "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed": // of S3, and to no region that it names
+		return snapshot.ReasonBroken
 	case "InvalidNextTokenException", "InvalidNextToken", "InvalidMarker":
 		return snapshot.ReasonBroken
 	case "UnknownOperationException", "InvalidAction", "NotImplemented", "UnsupportedOperation", "UnsupportedOperationException":
@@ -96,18 +103,27 @@ func codeReason(code string) string {
 	return ""
 }
 
-// strange reports whether AWS did not accept the credentials themselves: no
-// permission would change that.
+// strange reports whether AWS did not accept the credentials themselves, or those of
+// this account: no permission would change that.
 func strange(err error) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && strangeCode(api.ErrorCode())
+}
+
+// closed reports whether it is a resource that does not let the caller in, as that of
+// another account: no permission of the caller's own would change that. S3 says
+// why only within an account or an organization (AWS: troubleshoot-403-errors).
+func closed(err error) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && (strings.Contains(api.ErrorMessage(), "resource-based policy") || api.ErrorMessage() == "Access Denied")
 }
 
 func strangeCode(code string) bool {
 	switch code {
 	case "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException",
 		"IncompleteSignature", "IncompleteSignatureException", "MissingAuthenticationToken", "MissingAuthenticationTokenException",
-		"OptInRequired", "RequestExpired":
+		"OptInRequired", "RequestExpired", "InvalidAccessKeyId",
+		"MethodNotAllowed": // whose bucket it is not may not read its policy (AWS: API_GetBucketPolicy)
 		return true
 	}
 	return strings.HasPrefix(code, "ExpiredToken") || strings.HasPrefix(code, "AuthFailure")

@@ -88,7 +88,10 @@ var expected = map[string]outcomes{
 	opDescribe:                     outcomes{"repeating": nothingToRepeat, "empty": noList, "blank": {"detail broken"}}.loses("detail"),
 	opList:                         outcomes{"repeating": {"detail broken"}, "empty": noneChecked, "blank": noneChecked}.loses("detail"),
 	// The jobs are listed and described instead, while there is time.
-	opSearch: outcomes{"repeating": {"detail broken"}, "empty": noneListed, "blank": noneListed, "slow": {"jobs timeout"}}.loses("detail"),
+	opSearch:       outcomes{"repeating": {"detail broken"}, "empty": noneListed, "blank": noneListed, "slow": {"jobs timeout"}}.loses("detail"),
+	opBucketPolicy: outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
+	opKeyPolicy:    outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
+	opDescribeKey:  outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
 	// Where nobody answers this, nobody answers at all.
 	"sts:GetCallerIdentity": {"refused": {"detail refused"}, "throttled": runErrs, "unavailable": runErrs, "cut": runErrs, "garbled": runErrs, "slow": runErrs,
 		"repeating": nothingToRepeat, "empty": noList, "blank": {"detail broken"}},
@@ -104,6 +107,8 @@ func faultyAccount() *awssim.Account {
 	}
 	a := &awssim.Account{
 		ID: "123456789012", Now: now, Regions: []awssim.Region{{Name: "us-east-1"}, {Name: "eu-west-1"}}, Trails: []awssim.Trail{{Name: "trail"}},
+		Buckets: []awssim.Bucket{{Name: "code"}, {Name: "data", Policy: allow("s3:GetObject")}, {Name: "models", Policy: allow("s3:PutObject")}},
+		Keys:    []awssim.Key{{ID: "11111111-1111-4111-8111-111111111111", Aliases: []string{"alias/out"}}, {ID: "22222222-2222-4222-8222-222222222222"}},
 		Policies: []awssim.ManagedPolicy{
 			{ARN: "arn:aws:iam::123456789012:policy/images", Versions: version(allow("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetAuthorizationToken", "ecr:DeleteRepository"))},
 			{ARN: "arn:aws:iam::123456789012:policy/network", Versions: version(allow("ec2:CreateNetworkInterface", "ec2:DescribeSubnets", "ec2:RunInstances"))},
@@ -125,6 +130,8 @@ func faultyAccount() *awssim.Account {
 		if i == 1 {
 			j.VpcConfig = &awssim.VpcConfig{Subnets: []string{"subnet-1"}, SecurityGroupIds: []string{"sg-1"}}
 		}
+		j.OutputDataConfig.KmsKeyId = "alias/out"
+		j.ResourceConfig = &awssim.ResourceConfig{VolumeKmsKeyId: a.KeyARN(&a.Keys[1])}
 		if i == 2 {
 			j.RoleArn = "arn:aws:iam::123456789012:role/gone"
 		}
@@ -256,7 +263,7 @@ func checkFault(t *testing.T, operation, fault string, want []string, s *snapsho
 		}
 		if service, _, _ := strings.Cut(operation, ":"); !strings.Contains(w, ":") {
 			region := ""
-			if service == "sagemaker" || service == "cloudtrail" {
+			if slices.Contains([]string{"sagemaker", "cloudtrail", "s3", "kms"}, service) {
 				region = " us-east-1"
 			}
 			w = operation + region + " " + w
@@ -319,6 +326,8 @@ func (b blanking) Do(r *http.Request) (*http.Response, error) {
 		}
 		r.Body = io.NopCloser(strings.NewReader(string(body)))
 		ours = ours && strings.Contains("&"+string(body)+"&", "&Action="+name+"&")
+	case r.URL.Query().Has("policy"):
+		ours = ours && name == "GetBucketPolicy"
 	default:
 		ours = ours && name == "ListRegions"
 	}
@@ -330,9 +339,11 @@ func (b blanking) Do(r *http.Request) (*http.Response, error) {
 	out.Body.Close()
 	w := httptest.NewRecorder()
 	w.Header().Set("Content-Type", out.Header.Get("Content-Type"))
-	if strings.Contains(out.Header.Get("Content-Type"), "xml") {
+	switch {
+	case name == "GetBucketPolicy": // the policy is all there is
+	case strings.Contains(out.Header.Get("Content-Type"), "xml"):
 		fmt.Fprintf(w, "<%sResponse><%[1]sResult/></%[1]sResponse>", name)
-	} else {
+	default:
 		io.WriteString(w, "{}")
 	}
 	blank := w.Result()

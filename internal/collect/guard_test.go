@@ -10,6 +10,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
@@ -45,6 +47,18 @@ func TestReadOnly(t *testing.T) {
 		},
 		"sagemaker:StopTrainingJob": func(ctx context.Context) error {
 			_, err := c.sagemaker("us-east-1").StopTrainingJob(ctx, &sagemaker.StopTrainingJobInput{TrainingJobName: name})
+			return err
+		},
+		"s3:DeleteBucketPolicy": func(ctx context.Context) error {
+			_, err := c.s3("us-east-1").DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: name})
+			return err
+		},
+		"s3:GetObject": func(ctx context.Context) error {
+			_, err := c.s3("us-east-1").GetObject(ctx, &s3.GetObjectInput{Bucket: name, Key: name})
+			return err
+		},
+		"kms:PutKeyPolicy": func(ctx context.Context) error {
+			_, err := c.kms("us-east-1").PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: name, Policy: name})
 			return err
 		},
 		"sts:AssumeRole": func(ctx context.Context) error {
@@ -96,7 +110,10 @@ func TestOperationsAreEnough(t *testing.T) {
 			granted[a] = true
 		}
 	}
-	server, o := serve(t, small(3))
+	a := small(3)
+	a.Keys = []awssim.Key{{ID: "11111111-1111-4111-8111-111111111111", Aliases: []string{"alias/out"}}}
+	a.Jobs[0].OutputDataConfig.KmsKeyId = "alias/out"
+	server, o := serve(t, a)
 	server.Configure(func(b *awssim.Behaviour) {
 		b.Authorize = func(action, _ string) bool { return granted[action] }
 	})

@@ -67,7 +67,7 @@ func written(t testing.TB, s *snapshot.Snapshot) string {
 }
 
 // small is a small account: two regions, a role with all kinds of policies, an
-// idle role, one that does not trust SageMaker, a trail of all regions, jobs jobs an
+// idle role, one that does not trust SageMaker, a trail of all regions, the buckets of its jobs, jobs jobs an
 // hour apart and as many events ten minutes apart in us-east-1, and behind these the
 // CreateTrainingJob event of one.
 func small(jobs int) *awssim.Account {
@@ -92,6 +92,7 @@ func small(jobs int) *awssim.Account {
 		},
 	}
 	a.Trails = []awssim.Trail{{Name: "all", MultiRegion: true}}
+	a.Buckets = []awssim.Bucket{{Name: "code"}, {Name: "data", Policy: `{"d":1}`}, {Name: "models"}}
 	trainer := &a.Roles[0]
 	for i := range jobs {
 		a.Jobs = append(a.Jobs, job(a, trainer, fmt.Sprintf("job-%05d", i), now.Add(-time.Duration(i+1)*time.Hour)))

@@ -31,6 +31,8 @@ const (
 	pageIAM        = "list_awsidentityandaccessmanagementiam"
 	pageSageMaker  = "list_amazonsagemaker"
 	pageCloudTrail = "list_awscloudtrail"
+	pageKMS        = "list_awskeymanagementservice"
+	pageS3         = "list_amazons3"
 )
 
 func operation(service, name, source, why string, needed func(*Options) bool) Operation {
@@ -63,6 +65,9 @@ var operations = []Operation{
 	operation("iam", "ListAttachedRolePolicies", pageIAM, "the managed policies of a role that is read alone", byName),
 	operation("iam", "ListRolePolicies", pageIAM, "the inline policies of a role that is read alone", byName),
 	operation("iam", "ListRoles", pageIAM, "the roles that trust SageMaker, where the sweep is refused", asFallback),
+	operation("kms", "DescribeKey", pageKMS, "which key an alias or a key id means that a job names", nil),
+	operation("kms", "GetKeyPolicy", pageKMS, "the policies of the keys that the roles use", nil),
+	operation("s3", "GetBucketPolicy", pageS3, "the policies of the buckets that the roles use", nil),
 	// Also with MaxDescribe below 0: a job so new that Search lacks it is known in no
 	// other way.
 	operation("sagemaker", "DescribeTrainingJob", pageSageMaker, "what Search does not show of a job, and jobs it does not show yet", nil),
@@ -105,5 +110,5 @@ func permissionFor(id string) string {
 }
 
 // operationID names an operation of the SDK as [Operation.ID] does: the SDK's own
-// service ids are "IAM", "SageMaker", "CloudTrail" ...
+// service ids are "IAM", "SageMaker", "S3" ...
 func operationID(serviceID, name string) string { return strings.ToLower(serviceID) + ":" + name }

@@ -24,11 +24,12 @@ type run struct {
 	read, enabled []string
 
 	// The evidence, in any order.
-	kept     *roleSet
-	allJobs  []snapshot.Job
-	used     []snapshot.Usage
-	trails   []snapshot.Trail
-	accessed []snapshot.Accessed
+	kept      *roleSet
+	allJobs   []snapshot.Job
+	used      []snapshot.Usage
+	trails    []snapshot.Trail
+	accessed  []snapshot.Accessed
+	resources []snapshot.ResourcePolicy
 
 	mu       sync.Mutex // guards all below
 	calls    map[string]int
@@ -62,13 +63,15 @@ func (r *run) cover(c snapshot.Coverage) {
 
 // missing records a gap as it is. A cancelled run keeps nothing: its errors are
 // echoes of the cancellation.
-func (r *run) missing(g snapshot.Gap) {
+func (r *run) missing(g snapshot.Gap) { r.record(g, slog.LevelWarn) }
+
+func (r *run) record(g snapshot.Gap, level slog.Level) {
 	about := []any{slog.String("source", g.Source), slog.String("region", g.Region), slog.String("scope", g.Scope),
 		slog.String("impact", string(g.Impact)), slog.String("reason", g.Reason)}
 	if g.Permission != "" {
 		about = append(about, slog.String("permission", g.Permission))
 	}
-	r.Log.Warn("not read", append(about, slog.String("detail", g.Detail))...)
+	r.Log.Log(context.Background(), level, "not read", append(about, slog.String("detail", g.Detail))...)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.gaps = append(r.gaps, g)
@@ -80,10 +83,15 @@ func (r *run) failed(operation, region, scope string, impact snapshot.Impact, er
 		return
 	}
 	g := snapshot.Gap{Source: operation, Region: region, Scope: scope, Impact: impact, Reason: reason(err), Detail: detail(err)}
-	if g.Reason == snapshot.ReasonRefused && !strange(err) {
+	level := slog.LevelWarn
+	switch {
+	case g.Reason != snapshot.ReasonRefused, strange(err):
+	case closed(err) && impact == snapshot.ImpactDetail:
+		level = slog.LevelInfo // nobody here can change it, and every run meets it again
+	case !closed(err):
 		g.Permission = permissionFor(operation)
 	}
-	r.missing(g)
+	r.record(g, level)
 }
 
 func (r *run) tell(s Status) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -79,3 +80,12 @@ func (p *pipes) Close() error {
 }
 
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "aws.test", Net: "pipe"} }
+
+// wireFunc is a wire that a test answers itself.
+type wireFunc func(*http.Request) (*http.Response, error)
+
+func (f wireFunc) Do(r *http.Request) (*http.Response, error) { return f(r) }
+
+func newAnswer(status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, Header: make(http.Header), Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}
+}

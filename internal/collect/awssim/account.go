@@ -21,6 +21,8 @@ type Account struct {
 	Jobs      []TrainingJob
 	Events    []Record // in any order
 	Trails    []Trail
+	Buckets   []Bucket // this account's, and those of others that it knows
+	Keys      []Key    // the same
 }
 
 // Caller is who asks: the answer of sts:GetCallerIdentity and the "User:" of a refusal.

@@ -168,6 +168,9 @@ func TestAuthorize(t *testing.T) {
 		"iam:GetRole arn:aws:iam::123456789012:role/service-role/trainer",
 		"iam:GetServiceLastAccessedDetails *",
 		"iam:ListRoles arn:aws:iam::123456789012:role/",
+		"kms:DescribeKey arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012",
+		"kms:GetKeyPolicy arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012",
+		"s3:GetBucketPolicy arn:aws:s3:::data",
 		"sagemaker:DescribeTrainingJob arn:aws:sagemaker:us-east-1:123456789012:training-job/job-00001",
 		"sagemaker:Search *",
 	} // sts:GetCallerIdentity needs no permission
@@ -327,7 +330,7 @@ func TestSwitchErrors(t *testing.T) {
 		"page-cap iam:Nothing 3": `unknown operation "iam:Nothing"`,
 		"rate * 0":               "rate 0: want requests a second, above 0",
 		"rate * NaN":             "rate NaN: want requests a second, above 0",
-		"rate s3:* 2":            `unknown operation "s3:*"`,
+		"rate sqs:* 2":           `unknown operation "sqs:*"`,
 		"shuffle -1":             "shuffle -1: want a whole number",
 		"any-order maybe":        `"maybe": want on or off`,
 		"overlap yes":            `"yes": want on or off`,
@@ -378,6 +381,8 @@ func FuzzServe(f *testing.F) {
 	f.Add("CloudTrail_20131101.GetEventSelectors", "application/x-amz-json-1.1", `{"TrailName":"main"}`, "cloudtrail")
 	f.Add("", "application/x-www-form-urlencoded", "Action=GenerateServiceLastAccessedDetails&Arn="+trainer+"&Granularity=ACTION_LEVEL", "iam")
 	f.Add("", "application/json", `{"MaxResults":3}`, "account")
+	f.Add("TrentService.DescribeKey", "application/x-amz-json-1.1", `{"KeyId":"alias/out"}`, "kms")
+	f.Add("TrentService.GetKeyPolicy", "application/x-amz-json-1.1", `{"KeyId":"arn:aws:kms:us-east-1:123456789012:key/x","PolicyName":"default"}`, "kms")
 	server := awssim.New(small(30))
 	f.Fuzz(func(t *testing.T, target, contentType, body, service string) {
 		request := httptest.NewRequest(http.MethodPost, "/listRegions", strings.NewReader(body))

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/http"
+	"strconv"
 )
 
 // protocol is how a service speaks: what its answers and errors look like.
@@ -12,8 +13,9 @@ type protocol int
 
 const (
 	query    protocol = iota // form in, XML out: IAM, STS
-	json11                   // X-Amz-Target, JSON in and out: SageMaker, CloudTrail
+	json11                   // X-Amz-Target, JSON in and out: SageMaker, CloudTrail, KMS
 	restJSON                 // the path names the operation, JSON in and out: Account
+	restXML                  // path and query name bucket and operation, the answer is the document, errors are XML: S3
 )
 
 // apiError is an error answer. Its zero status means 400, what most errors of AWS have.
@@ -24,6 +26,15 @@ type apiError struct {
 }
 
 func (e *apiError) Error() string { return e.code + ": " + e.message }
+
+// redirect is the answer of a region that does not have the bucket: S3 names the one that has in a header (AWS:
+// API_HeadBucket, x-amz-bucket-region).
+type redirect struct {
+	region string
+	*apiError
+}
+
+func (r *redirect) Unwrap() error { return r.apiError }
 
 // wording is how one protocol spells the errors that every service knows (AWS: CommonErrors of each service).
 type wording struct {
@@ -52,11 +63,22 @@ var wordings = map[protocol]wording{
 		unsigned:   apiError{http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token"},
 		unknownKey: apiError{http.StatusForbidden, "UnrecognizedClientException", "The security token included in the request is invalid."},
 	},
+	// AWS: ErrorResponses of S3.
+	restXML: {
+		denied:     apiError{http.StatusForbidden, "AccessDenied", ""},
+		throttled:  apiError{http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate."},
+		expired:    apiError{http.StatusBadRequest, "ExpiredToken", "The provided token has expired."},
+		unsigned:   apiError{http.StatusForbidden, "AccessDenied", "Access Denied"},
+		unknownKey: apiError{http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."},
+	},
 }
 
 // deny words a refusal as AWS does (AWS: troubleshoot_access-denied).
 func (p protocol) deny(caller, action, resource string) *apiError {
 	e := wordings[p].denied
+	if p == restXML {
+		resource = strconv.Quote(resource)
+	}
 	e.message = fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s because no identity-based policy allows the %s action",
 		caller, action, resource, action)
 	return &e
@@ -71,9 +93,12 @@ func (p protocol) invalid(format string, args ...any) *apiError {
 }
 
 // outage is an error of the service itself (AWS: CommonErrors, InternalFailure and ServiceUnavailable).
-func outage(status int) *apiError {
+func (p protocol) outage(status int) *apiError {
 	if status == http.StatusServiceUnavailable {
 		return &apiError{status, "ServiceUnavailable", "The request has failed due to a temporary failure of the server."}
+	}
+	if p == restXML {
+		return &apiError{status, "InternalError", "We encountered an internal error. Please try again."}
 	}
 	return &apiError{status, "InternalFailure", "The request processing has failed because of an unknown error, exception or failure."}
 }
@@ -84,6 +109,8 @@ func (p protocol) contentType() string {
 		return "text/xml"
 	case json11:
 		return "application/x-amz-json-1.1"
+	case restXML:
+		return "application/xml"
 	default:
 		return "application/json"
 	}
@@ -91,6 +118,14 @@ func (p protocol) contentType() string {
 
 // encodeError gives the body of an error answer.
 func (p protocol) encodeError(e *apiError, requestID string) []byte {
+	if p == restXML {
+		return append([]byte(xml.Header), mustXML(struct {
+			XMLName   xml.Name `xml:"Error"`
+			Code      string
+			Message   string
+			RequestID string `xml:"RequestId"`
+		}{Code: e.code, Message: e.message, RequestID: requestID})...)
+	}
 	if p == query {
 		fault := "Sender"
 		if e.status >= http.StatusInternalServerError {

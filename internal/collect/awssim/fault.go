@@ -156,9 +156,9 @@ func (f *Fault) refusal(c *call) *apiError {
 		return &words.expired
 	case Fail:
 		if f.Status == 0 {
-			return outage(http.StatusInternalServerError)
+			return c.operation.protocol.outage(http.StatusInternalServerError)
 		}
-		return outage(f.Status)
+		return c.operation.protocol.outage(f.Status)
 	default:
 		return nil
 	}

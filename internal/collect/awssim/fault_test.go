@@ -2,6 +2,7 @@ package awssim_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	accounttypes "github.com/aws/aws-sdk-go-v2/service/account/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
@@ -55,6 +58,21 @@ var each = map[string]func(context.Context, clients) error{
 		_, err := c.cloudtrail.GetEventSelectors(ctx, &cloudtrail.GetEventSelectorsInput{TrailName: aws.String("main")})
 		return err
 	},
+	"s3:GetBucketPolicy": func(ctx context.Context, c clients) error {
+		out, err := c.s3.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String("data")})
+		if err == nil && !json.Valid([]byte(aws.ToString(out.Policy))) { // the policy is the body: it is for the reader to look at
+			err = errors.New("a policy that is none")
+		}
+		return err
+	},
+	"kms:DescribeKey": func(ctx context.Context, c clients) error {
+		_, err := c.kms.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: aws.String("alias/out")})
+		return err
+	},
+	"kms:GetKeyPolicy": func(ctx context.Context, c clients) error {
+		_, err := c.kms.GetKeyPolicy(ctx, &kms.GetKeyPolicyInput{KeyId: aws.String("12345678-1234-1234-1234-123456789012")})
+		return err
+	},
 	"iam:GenerateServiceLastAccessedDetails": func(ctx context.Context, c clients) error {
 		_, err := c.iam.GenerateServiceLastAccessedDetails(ctx, &iam.GenerateServiceLastAccessedDetailsInput{Arn: aws.String(trainer)})
 		return err
@@ -89,19 +107,24 @@ func TestFaultsByService(t *testing.T) {
 	want := map[string]map[string]seen{
 		"refuse": {
 			"sts": {"AccessDenied", 403}, "iam": {"AccessDenied", 403},
-			"account": {"AccessDeniedException", 403}, "sagemaker": {"AccessDeniedException", 400}, "cloudtrail": {"AccessDeniedException", 400}},
+			"account": {"AccessDeniedException", 403}, "sagemaker": {"AccessDeniedException", 400}, "cloudtrail": {"AccessDeniedException", 400},
+			"s3": {"AccessDenied", 403}, "kms": {"AccessDeniedException", 400}},
 		"throttle": {
 			"sts": {"Throttling", 400}, "iam": {"Throttling", 400},
-			"account": {"TooManyRequestsException", 429}, "sagemaker": {"ThrottlingException", 400}, "cloudtrail": {"ThrottlingException", 400}},
+			"account": {"TooManyRequestsException", 429}, "sagemaker": {"ThrottlingException", 400}, "cloudtrail": {"ThrottlingException", 400},
+			"s3": {"SlowDown", 503}, "kms": {"ThrottlingException", 400}},
 		"expire": {
 			"sts": {"ExpiredToken", 403}, "iam": {"ExpiredToken", 403},
-			"account": {"ExpiredTokenException", 403}, "sagemaker": {"ExpiredTokenException", 400}, "cloudtrail": {"ExpiredTokenException", 400}},
+			"account": {"ExpiredTokenException", 403}, "sagemaker": {"ExpiredTokenException", 400}, "cloudtrail": {"ExpiredTokenException", 400},
+			"s3": {"ExpiredToken", 400}, "kms": {"ExpiredTokenException", 400}},
 		"fail": {
 			"sts": {"InternalFailure", 500}, "iam": {"InternalFailure", 500},
-			"account": {"InternalFailure", 500}, "sagemaker": {"InternalFailure", 500}, "cloudtrail": {"InternalFailure", 500}},
+			"account": {"InternalFailure", 500}, "sagemaker": {"InternalFailure", 500}, "cloudtrail": {"InternalFailure", 500},
+			"s3": {"InternalError", 500}, "kms": {"InternalFailure", 500}},
 		"fail=503": {
 			"sts": {"ServiceUnavailable", 503}, "iam": {"ServiceUnavailable", 503},
-			"account": {"ServiceUnavailable", 503}, "sagemaker": {"ServiceUnavailable", 503}, "cloudtrail": {"ServiceUnavailable", 503}},
+			"account": {"ServiceUnavailable", 503}, "sagemaker": {"ServiceUnavailable", 503}, "cloudtrail": {"ServiceUnavailable", 503},
+			"s3": {"ServiceUnavailable", 503}, "kms": {"ServiceUnavailable", 503}},
 	}
 	server, c := start(t, small(3))
 	for fault, services := range want {
@@ -298,7 +321,7 @@ func TestParseFaultErrors(t *testing.T) {
 		"":                                         "fault is empty",
 		"sagemaker:Search":                         "has no kind",
 		"sagemaker:Serch refuse":                   `unknown operation "sagemaker:Serch"`,
-		"s3:* refuse":                              `unknown operation "s3:*"`,
+		"sqs:* refuse":                             `unknown operation "sqs:*"`,
 		"sagemaker:Search explode":                 `unknown word "explode"`,
 		"sagemaker:Search refuse throttle":         "two kinds, refuse and throttle",
 		"sagemaker:Search refuse refuse":           "refuse stands twice",

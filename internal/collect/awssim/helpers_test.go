@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/account"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
@@ -32,6 +34,8 @@ type clients struct {
 	account    *account.Client
 	sagemaker  *sagemaker.Client
 	cloudtrail *cloudtrail.Client
+	s3         *s3.Client
+	kms        *kms.Client
 }
 
 func connect(url, region string, attempts int) clients {
@@ -55,6 +59,8 @@ func connect(url, region string, attempts int) clients {
 		account:    account.NewFromConfig(cfg),
 		sagemaker:  sagemaker.NewFromConfig(cfg),
 		cloudtrail: cloudtrail.NewFromConfig(cfg),
+		s3:         s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
+		kms:        kms.NewFromConfig(cfg),
 	}
 }
 
@@ -84,7 +90,7 @@ func start(t testing.TB, a *awssim.Account) (*awssim.Server, clients) {
 	return server, connect(url, "us-east-1", 1)
 }
 
-// small is an account of three roles, three policies, a trail, n jobs an hour apart and n events a minute apart.
+// small is an account of three roles, three policies, a trail, two buckets, a key, n jobs an hour apart and n events a minute apart.
 func small(n int) *awssim.Account {
 	a := &awssim.Account{
 		ID:      "123456789012",
@@ -107,6 +113,8 @@ func small(n int) *awssim.Account {
 		},
 	}
 	a.Trails = []awssim.Trail{{Name: "main"}}
+	a.Buckets = []awssim.Bucket{{Name: "data", Policy: `{"Statement": [{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::data/*"}]}`}, {Name: "out"}}
+	a.Keys = []awssim.Key{{ID: "12345678-1234-1234-1234-123456789012", Aliases: []string{"alias/out"}}}
 	role := &a.Roles[0]
 	for i := range n {
 		status := []string{"Completed", "Completed", "Completed", "Failed"}[i%4]

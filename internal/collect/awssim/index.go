@@ -20,6 +20,7 @@ type index struct {
 	// roleOfARN has the roles by their whole ARN, path included.
 	roleOfARN map[string]*Role
 	policyOf  map[string]*ManagedPolicy
+	bucketOf  map[string]*Bucket
 	attached  map[string]int // policy ARN -> roles it is attached to
 	bounds    map[string]int // policy ARN -> roles it is the boundary of
 	jobs      map[string][]*TrainingJob
@@ -48,6 +49,7 @@ func newIndex(a *Account, seed uint64) *index {
 		roleOf:    make(map[string]*Role, len(a.Roles)),
 		roleOfARN: make(map[string]*Role, len(a.Roles)),
 		policyOf:  make(map[string]*ManagedPolicy, len(a.Policies)),
+		bucketOf:  make(map[string]*Bucket, len(a.Buckets)),
 		attached:  make(map[string]int),
 		bounds:    make(map[string]int),
 		jobs:      make(map[string][]*TrainingJob),
@@ -71,6 +73,9 @@ func newIndex(a *Account, seed uint64) *index {
 		p := &a.Policies[i]
 		x.policies = append(x.policies, p)
 		x.policyOf[p.ARN] = p
+	}
+	for i := range a.Buckets {
+		x.bucketOf[a.Buckets[i].Name] = &a.Buckets[i]
 	}
 	// IAM promises no order of a sweep: by name here, by chance where a seed asks for it.
 	slices.SortFunc(x.roles, func(p, q *Role) int {

@@ -49,6 +49,11 @@ var operations = byAction(
 	operation{service: "cloudtrail", name: "DescribeTrails", protocol: json11, regional: true, resource: anyResource, serve: describeTrails},
 	operation{service: "cloudtrail", name: "GetTrailStatus", protocol: json11, regional: true, resource: trailStatusResource, serve: getTrailStatus},
 	operation{service: "cloudtrail", name: "GetEventSelectors", protocol: json11, regional: true, resource: eventSelectorsResource, serve: getEventSelectors},
+
+	operation{service: "s3", name: "GetBucketPolicy", protocol: restXML, regional: true, resource: bucketResource, serve: getBucketPolicy},
+
+	operation{service: "kms", name: "DescribeKey", protocol: json11, regional: true, resource: keyResource, serve: describeKey},
+	operation{service: "kms", name: "GetKeyPolicy", protocol: json11, regional: true, resource: keyResource, serve: getKeyPolicy},
 )
 
 func byAction(all ...operation) map[string]*operation {

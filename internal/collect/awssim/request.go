@@ -19,6 +19,7 @@ type request struct {
 	protocol protocol
 	form     url.Values // query protocol
 	body     []byte     // JSON protocols
+	bucket   string     // of S3
 }
 
 // maxBody is above any request of the read list.
@@ -50,6 +51,13 @@ func readRequest(r *http.Request) (*request, error) {
 		q.op = q.form.Get("Action")
 		if q.service == "" {
 			q.service = serviceOfVersion(q.form.Get("Version"))
+		}
+	case q.service == "s3":
+		q.protocol, q.op = restXML, r.Method+" "+r.URL.RequestURI()
+		// Path style alone: on the loopback interface a bucket has no host of its own (AWS: VirtualHosting).
+		bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		if r.Method == http.MethodGet && bucket != "" && key == "" && r.URL.Query().Has("policy") {
+			q.op, q.bucket = "GetBucketPolicy", bucket
 		}
 	default:
 		q.protocol, q.op = restJSON, r.Method+" "+r.URL.Path
@@ -88,6 +96,8 @@ func serviceOfTarget(target string) string {
 		return "sagemaker"
 	case strings.Contains(target, "CloudTrail"):
 		return "cloudtrail"
+	case strings.HasPrefix(target, "TrentService."):
+		return "kms"
 	default:
 		return "unknown"
 	}

@@ -31,6 +31,8 @@ func Sample() *Account {
 			Regions:   sampleRegions(),
 			Policies:  sampleManagedPolicies(),
 			Trails:    sampleTrails(),
+			Buckets:   sampleBuckets(),
+			Keys:      sampleKeys(),
 		},
 		roles: make(map[string]*Role),
 	}

@@ -214,6 +214,62 @@ func TestSampleBucketPolicy(t *testing.T) {
 	}
 }
 
+// The buckets and keys that the jobs name are where the jobs are, and what is written in their policies is known.
+func TestSampleResources(t *testing.T) {
+	s := sampleForCases()
+	buckets, keys := make(map[string]*awssim.Bucket), make(map[string]bool)
+	policies := 0
+	for i := range s.Buckets {
+		b := &s.Buckets[i]
+		buckets[b.Name] = b
+		if b.Policy != "" {
+			policies++
+			isJSON(t, b.Name, b.Policy)
+		}
+	}
+	if policies != 3 || buckets["retail-ml-market-data"].Owner == "" || !strings.Contains(buckets["retail-ml-pricing"].Policy, `"s3:DeleteObject"`) || !s.grants("pricing-training", "s3:*") {
+		t.Errorf("%d buckets have a policy", policies)
+	}
+	for _, needed := range []string{s.RoleARN(s.roles["customer360-training"]), "s3:GetObject", "s3:ListBucket"} {
+		if !strings.Contains(buckets["retail-shared-features"].Policy, needed) {
+			t.Errorf("retail-shared-features does not grant %s", needed)
+		}
+	}
+	for i := range s.Keys {
+		k := &s.Keys[i]
+		keys[s.KeyARN(k)] = true
+		for _, alias := range k.Aliases {
+			keys[alias] = true
+		}
+		if k.Policy != "" {
+			isJSON(t, k.ID, k.Policy)
+		}
+		if opaque := k.Policy != "" && !strings.Contains(k.Policy, ":root"); opaque != slices.Contains(k.Aliases, "alias/retail-ml-customer360") {
+			t.Errorf("key %+v", k)
+		}
+	}
+	for i := range s.Jobs {
+		j := &s.Jobs[i]
+		uris := []string{j.OutputDataConfig.S3OutputPath}
+		for _, c := range j.InputDataConfig {
+			if source := c.DataSource.S3DataSource; source != nil {
+				uris = append(uris, source.S3Uri)
+			}
+		}
+		for _, uri := range uris {
+			name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(uri, "s3://"), "https://s3.us-east-1.amazonaws.com/"), "/")
+			if b := buckets[name]; b == nil || b.Region != j.Region && (b.Region != "" || j.Region != "us-east-1") {
+				t.Errorf("job %s in %s: bucket %s is %+v", j.TrainingJobName, j.Region, name, b)
+			}
+		}
+		for _, key := range []string{j.OutputDataConfig.KmsKeyId, j.ResourceConfig.VolumeKmsKeyId} {
+			if key != "" && !keys[key] {
+				t.Errorf("job %s: no key %s", j.TrainingJobName, key)
+			}
+		}
+	}
+}
+
 func TestSampleServiceControlPolicy(t *testing.T) {
 	s := sampleForCases()
 	for api, words := range map[string]string{"ssm:GetParameter": "with an explicit deny in a service control policy",

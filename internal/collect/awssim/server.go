@@ -1,7 +1,9 @@
 package awssim
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -106,34 +108,53 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "awssim: cannot read the request: "+err.Error(), http.StatusBadRequest)
 		return
 	}
-	body, status, fault := s.answer(r.Context(), request)
-	w.Header().Set("Content-Type", request.protocol.contentType())
+	a := s.answer(r.Context(), request)
+	w.Header().Set("Content-Type", a.contentType)
+	if a.bucketRegion != "" {
+		w.Header().Set("X-Amz-Bucket-Region", a.bucketRegion)
+	}
 	if r.Context().Err() != nil {
 		return
 	}
-	send(w, status, body, fault)
+	send(w, a.status, a.body, a.fault)
 }
 
-// answer gives the body and the status of an answer, and the fault that is still to be done to it while it is sent.
-func (s *Server) answer(ctx context.Context, q *request) ([]byte, int, FaultKind) {
+// answer is what is sent, and the fault that is still to be done to it meanwhile.
+type answer struct {
+	body         []byte
+	status       int
+	contentType  string
+	bucketRegion string
+	fault        FaultKind
+}
+
+func (p protocol) refuse(e *apiError, requestID string) answer {
+	return answer{body: p.encodeError(e, requestID), status: cmp.Or(e.status, http.StatusBadRequest), contentType: p.contentType()}
+}
+
+func (s *Server) answer(ctx context.Context, q *request) answer {
 	requestID := uuid(fmt.Sprint("request", s.nextNumber()))
 	op := operations[q.service+":"+q.op]
 	if op == nil {
 		return s.violation(q, requestID)
 	}
 	c, refusal := s.admit(ctx, q, op)
+	elsewhere := new(redirect)
 	if refusal == nil {
 		result, err := c.operation.serve(c)
 		if err == nil {
-			return c.encode(result, requestID), http.StatusOK, c.faultKind()
+			a := answer{body: c.encode(result, requestID), status: http.StatusOK, contentType: op.protocol.contentType(), fault: c.faultKind()}
+			if op.protocol == restXML {
+				a.contentType = "application/json" // the policy itself
+			}
+			return a
 		}
 		refusal = asAPIError(op.protocol, err)
+		errors.As(err, &elsewhere)
 	}
-	status := refusal.status
-	if status == 0 {
-		status = http.StatusBadRequest
-	}
-	return op.protocol.encodeError(refusal, requestID), status, ""
+	a := op.protocol.refuse(refusal, requestID)
+	a.bucketRegion = elsewhere.region
+	return a
 }
 
 func (s *Server) nextNumber() uint64 {
@@ -144,13 +165,12 @@ func (s *Server) nextNumber() uint64 {
 }
 
 // violation refuses and keeps what is not in the read list.
-func (s *Server) violation(q *request, requestID string) ([]byte, int, FaultKind) {
+func (s *Server) violation(q *request, requestID string) answer {
 	s.mu.Lock()
 	s.tally.violations = append(s.tally.violations, Violation{q.service, q.op, q.region, time.Now()})
 	s.mu.Unlock()
-	e := &apiError{http.StatusForbidden, "ReadOnlyViolation",
-		fmt.Sprintf("this loopback AWS answers a short list of read operations only, and %s:%s is not one of them", q.service, q.op)}
-	return q.protocol.encodeError(e, requestID), e.status, ""
+	return q.protocol.refuse(&apiError{http.StatusForbidden, "ReadOnlyViolation",
+		fmt.Sprintf("this loopback AWS answers a short list of read operations only, and %s:%s is not one of them", q.service, q.op)}, requestID)
 }
 
 // admit counts a request and takes it through everything that can stop it before its operation is asked.

@@ -29,7 +29,7 @@ func example() *Snapshot {
 		Policies: []ManagedPolicy{{ARN: "arn:aws:iam::aws:policy/P", Name: "P", Version: "v1", Document: "{\n}"}},
 		Roles: []Role{{RoleKey: key, Name: "trainer", Path: "/service-role/", CreatedAt: at, Trust: "{}", Inline: []InlinePolicy{{"a", "{}"}, {"b", "{}"}},
 			Attached: []AttachedPolicy{{"P", "arn:aws:iam::aws:policy/P"}}, Tags: []Tag{{"a", "1"}, {"b", "2"}}, LastUsed: LastUsed{At: at, Region: "us-east-1"}, Unread: []string{"attached", "inline"}}},
-		Resources: []ResourcePolicy{{ARN: "arn:aws:s3:::b", Document: "{}"}, {ARN: "arn:aws:s3:::c"}},
+		Resources: []ResourcePolicy{{ARN: "arn:aws:kms:r:123456789012:key/k", Aliases: []string{"alias/a", "alias/b"}, Document: "{}"}, {ARN: "arn:aws:s3:::b", Document: "{}"}, {ARN: "arn:aws:s3:::c"}},
 		Trails: []Trail{{ARN: "arn:aws:cloudtrail:us-east-1:123456789012:trail/t", Name: "t", HomeRegion: "us-east-1", MultiRegion: true, Logging: true, StartedAt: at,
 			Selectors: []EventSelector{{ReadWrite: "WriteOnly", Management: true, Data: []DataResource{{"AWS::S3::Object", []string{"arn:aws:s3:::b/"}}}, ExcludedSources: []string{"kms.amazonaws.com"}}},
 			Advanced:  []AdvancedSelector{{Name: "a", Fields: []FieldSelector{{Field: "resources.ARN", StartsWith: []string{"arn:aws:s3:::b/"}}}}}, Unread: []string{"selectors", "status"}}},
@@ -101,6 +101,7 @@ func TestSortedBytes(t *testing.T) {
 		shuffle(r, s.Roles[0].Tags)
 		shuffle(r, s.Roles[0].Unread)
 		shuffle(r, s.Regions.Read)
+		shuffle(r, s.Resources[0].Aliases)
 		shuffle(r, s.Resources)
 		shuffle(r, s.Trails[0].Unread)
 		shuffle(r, s.Accessed[0].Never)

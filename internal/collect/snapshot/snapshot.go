@@ -123,6 +123,8 @@ const (
 	SourceLookup       = "cloudtrail:LookupEvents"
 	SourceTrails       = "cloudtrail:DescribeTrails"
 	SourceLastAccessed = "iam:GetServiceLastAccessedDetails"
+	SourceBuckets      = "s3:GetBucketPolicy"
+	SourceKeys         = "kms:GetKeyPolicy"
 )
 
 // ScopeAll is the scope of a source that was read whole.
@@ -150,8 +152,9 @@ type Gap struct {
 	// Reason is one of the Reason constants.
 	Reason string `json:"reason"`
 	// Permission is what the caller lacks where AWS denied the call: the IAM actions
-	// that the operation needs, comma separated. Empty where the credentials
-	// themselves were not accepted.
+	// that the operation needs, comma separated. Empty where no permission would
+	// help: the credentials themselves were not accepted, or it is the resource that
+	// does not let the caller in.
 	Permission string `json:"permission,omitempty"`
 	// Detail is the error in words, free of credentials and request ids.
 	Detail string `json:"detail,omitempty"`
@@ -243,8 +246,11 @@ type ManagedPolicy struct {
 // could not be read is not among them; one without a policy has no Document.
 type ResourcePolicy struct {
 	// ARN is the bucket's or the key's.
-	ARN      string `json:"arn"`
-	Document string `json:"document,omitempty"`
+	ARN string `json:"arn"`
+	// Aliases are the names ("alias/...") by which jobs and calls named a key, as
+	// far as they are known to mean it: in its own region and account.
+	Aliases  []string `json:"aliases,omitempty"`
+	Document string   `json:"document,omitempty"`
 }
 
 // Usage is a group of calls that are alike in every fact that was kept.
@@ -287,6 +293,9 @@ func (s *Snapshot) Sort() {
 		return cmp.Or(a.UseKey.Compare(b.UseKey), cmp.Compare(a.Source, b.Source))
 	})
 	slices.SortFunc(s.Resources, func(a, b ResourcePolicy) int { return cmp.Compare(a.ARN, b.ARN) })
+	for i := range s.Resources {
+		slices.Sort(s.Resources[i].Aliases)
+	}
 	slices.SortFunc(s.Jobs, CompareJobs)
 	s.sortTrails()
 }

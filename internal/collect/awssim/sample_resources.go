@@ -1,0 +1,39 @@
+package awssim
+
+import "strings"
+
+// marketData is the account of the data vendor.
+const marketData = "444444444444"
+
+// sampleBuckets are the buckets that the jobs and the calls of the roles name. Few of them have a policy.
+func sampleBuckets() []Bucket {
+	buckets := []Bucket{
+		{Name: "retail-ml-churn", Policy: document("bucket-retail-ml-churn")},
+		{Name: "retail-ml-market-data", Owner: marketData},
+		{Name: "retail-ml-pricing", Policy: document("bucket-retail-ml-pricing")},
+		{Name: "retail-shared-features", Policy: document("bucket-retail-shared-features")},
+	}
+	for _, name := range []string{"retail-analytics", "retail-athena-results", "retail-basket-receipts", "retail-cloudtrail", "retail-lake",
+		"retail-ml-ads", "retail-ml-customer360", "retail-ml-forecast", "retail-ml-fraud", "retail-ml-geo", "retail-ml-lookalike", "retail-ml-platform",
+		"retail-ml-recsys", "retail-ml-returns", "retail-ml-reviews", "retail-ml-search-ranking", "retail-ml-segmentation", "retail-ml-vision",
+		"retail-returns-archive", "sagemaker-us-east-1-" + sampleID} {
+		buckets = append(buckets, Bucket{Name: name})
+	}
+	for _, name := range []string{"retail-ml-geo-eu", "retail-ml-labeling", "retail-ml-speech-eu", "retail-ml-support-eu", "retail-ml-vision-eu"} {
+		buckets = append(buckets, Bucket{Name: name, Region: "eu-west-1"})
+	}
+	return buckets
+}
+
+// sampleKeys are the KMS keys of the jobs. All but one leave it to IAM who may use them.
+func sampleKeys() []Key {
+	key := func(arn, region, policy string, aliases ...string) Key {
+		return Key{ID: arn[strings.LastIndexByte(arn, '/')+1:], Region: region, Policy: policy, Aliases: aliases}
+	}
+	return []Key{
+		key(customerKey, "us-east-1", document("key-customer360"), "alias/retail-ml-customer360"),
+		key(rankingKey, "us-east-1", "", "alias/retail-ml-search-ranking"),
+		key(returnsKey, "us-east-1", ""),
+		key(visionKey, "eu-west-1", "", "alias/retail-ml-vision"),
+	}
+}
