@@ -99,9 +99,29 @@ func volatile(segment, job string) bool {
 	if segment == "" {
 		return false
 	}
-	if job != "" && strings.Contains(segment, job) {
+	if job != "" && holdsName(segment, job) {
 		return true
 	}
 	return uuid.MatchString(segment) || date.MatchString(segment) || long.MatchString(segment) ||
 		counter.MatchString(segment) || hash.MatchString(segment)
+}
+
+// holdsName reports whether a name stands in a segment as a word of its own: a job
+// called "a" is not what "data" is named after.
+func holdsName(segment, name string) bool {
+	for at := 0; ; at++ {
+		i := strings.Index(segment[at:], name)
+		if i < 0 {
+			return false
+		}
+		at += i
+		end := at + len(name)
+		if (at == 0 || !alphanumeric(segment[at-1])) && (end == len(segment) || !alphanumeric(segment[end])) {
+			return true
+		}
+	}
+}
+
+func alphanumeric(b byte) bool {
+	return '0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z'
 }

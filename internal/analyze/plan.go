@@ -70,7 +70,11 @@ var sidRules = []sidRule{
 	{sid: "VPCNetworkInterfaces", area: areaVPC},
 	{sid: "RegistryCredentials", area: areaRegistryAuth},
 	{sid: "RemoteDebug", area: areaRemoteDebug},
-	{sid: "DebuggerImages", area: areaDebugger},
+	{sid: "DebuggerImages", area: areaDebugger, actions: []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}},
+	{sid: "DebuggerRules", area: areaDebugger},
+	{sid: "ModelRegistry", area: areaModelRegistry},
+	{sid: "Mlflow", area: areaMlflow},
+	{sid: "CodePackages", area: areaPackages},
 	{sid: "ObservedUse", area: areaObserved},
 }
 

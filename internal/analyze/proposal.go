@@ -77,12 +77,7 @@ func (a *audit) draftReasons(j *judgement) []string {
 	if slices.ContainsFunc(j.sub.jobs, func(job *snapshot.Job) bool { return !job.NetworkIsolation }) {
 		out = append(out, "User code runs with this role's credentials, and Event history shows no calls of the data plane: other S3 use would not be seen.")
 	}
-	for _, n := range j.needs {
-		if strings.HasPrefix(n.need.field, "InputDataConfig") && n.need.s3 != nil && !n.need.s3.prefix {
-			out = append(out, "A manifest was not read: the objects it names are not in the proposal.")
-			break
-		}
-	}
+	out = append(out, openReasons(j.unresolved)...)
 	others := "Other users of the role (notebooks, Studio, endpoints, processing) were not read"
 	if n := len(workloads(a.snapshot, j.sub)); n > 0 {
 		others += fmt.Sprintf("; its log streams show %d of them", n)

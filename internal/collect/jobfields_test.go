@@ -72,6 +72,7 @@ func TestJobFields(t *testing.T) {
 	var full types.TrainingJob
 	fill(reflect.ValueOf(&full).Elem(), "x", 0)
 	full.HyperParameters = map[string]string{"k": "s3://b/k"}
+	full.Environment = map[string]string{"CA_REPOSITORY_ARN": "arn:aws:codeartifact:us-east-1:123456789012:repository/domain/repo"}
 	full.Tags = []types.Tag{{Key: aws.String(chainingTag), Value: aws.String("true")}}
 	full.ProfilerConfig.DisableProfiler = nil
 	var described sagemaker.DescribeTrainingJobOutput
