@@ -131,7 +131,7 @@ func checkPattern(t *testing.T, uri string, l s3Location, pattern string) {
 	}
 	stack := policy.Stack{Identity: []policy.Policy{{Layer: policy.LayerIdentity, Document: document}}}
 	allows := func(side policy.Side, action, resource string) bool {
-		return stack.Decide(policy.Request{Principal: who, Action: action, Resource: resource}, side).Outcome == policy.Allowed
+		return stack.Decide(policy.Request{Principal: who, Action: action, Resource: resource, ResourceAccount: testAccount}, side).Outcome == policy.Allowed
 	}
 	if l.directory != "" {
 		if pattern != l.directory || !allows(policy.Must, actionCreateSession, l.directory) || allows(policy.May, actionCreateSession, l.directory+"x") {
