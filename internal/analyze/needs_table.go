@@ -237,6 +237,15 @@ func moreRules() []needRule {
 	}
 }
 
+// areaOf is the area that an action of the rule belongs to: what only reads is no
+// writing, even where the field is an output.
+func (r *needRule) areaOf(action string) string {
+	if r.area == areaS3Write && action != "s3:PutObject" {
+		return areaS3Read
+	}
+	return r.area
+}
+
 // expanded gives the actions of a statement by name: those of a whole service from
 // the catalogue.
 func expanded(action string) []string {

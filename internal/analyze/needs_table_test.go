@@ -301,7 +301,7 @@ func TestEveryRuleIsTriggered(t *testing.T) {
 		}
 		needs, _ := asks.of(j)
 		if x.want != "" && !slices.ContainsFunc(needs, func(n need) bool {
-			return n.action+" "+n.resource == x.want && n.area == needRules[i].area && n.ifMissing == needRules[i].ifMissing && n.optional == needRules[i].optional
+			return n.action+" "+n.resource == x.want && n.area == needRules[i].areaOf(n.action) && n.ifMissing == needRules[i].ifMissing && n.optional == needRules[i].optional
 		}) {
 			t.Errorf("%s: %q is not among what is needed", x.row, x.want)
 		}

@@ -136,7 +136,7 @@ func (a *asks) of(j *snapshot.Job) ([]need, []unresolved) {
 				for _, template := range st.resources {
 					for _, name := range st.actions {
 						for _, t := range q.targets(template, name, &s) {
-							n := need{action: name, resource: t.resource, s3: t.s3, area: r.area, strength: base, confidence: r.confidence,
+							n := need{action: name, resource: t.resource, s3: t.s3, area: r.areaOf(name), strength: base, confidence: r.confidence,
 								ifMissing: r.ifMissing, optional: r.optional, field: s.field, alias: s.alias, note: s.note}
 							if t.location != nil {
 								n.action = t.location.action(name)
@@ -313,7 +313,8 @@ func (a *asks) requirements(jobs []*snapshot.Job, maxEvidence int) ([]*required,
 		out = append(out, r)
 	}
 	slices.SortFunc(out, func(a, b *required) int {
-		return cmp.Or(cmp.Compare(a.area, b.area), cmp.Compare(a.action, b.action), cmp.Compare(a.resource, b.resource))
+		// The four areas first: a cell that several ask for is theirs.
+		return cmp.Or(cmp.Compare(areaRank(a.area), areaRank(b.area)), cmp.Compare(a.area, b.area), cmp.Compare(a.action, b.action), cmp.Compare(a.resource, b.resource))
 	})
 	return out, left.sorted()
 }
