@@ -102,6 +102,9 @@ func volatile(segment, job string) bool {
 	if job != "" && holdsName(segment, job) {
 		return true
 	}
+	if len(segment) < 16 && !strings.ContainsAny(segment, "0123456789") {
+		return false // as all of the forms below have it
+	}
 	return uuid.MatchString(segment) || date.MatchString(segment) || long.MatchString(segment) ||
 		counter.MatchString(segment) || hash.MatchString(segment)
 }

@@ -38,6 +38,17 @@ func readImage(image string) (ecrImage, bool) {
 	return ecrImage{cmp.Or(m[2], m[3]), m[1], name}, repositoryName.MatchString(name)
 }
 
+func (a *asks) readImage(text string) (ecrImage, bool) {
+	image, known := a.images[text]
+	if !known {
+		if i, ok := readImage(text); ok {
+			image = i
+		}
+		a.images[text] = image
+	}
+	return image, image.repository != ""
+}
+
 func (i ecrImage) vars() map[string]string {
 	return map[string]string{"imgRegion": i.region, "imgAccount": i.account, "repo": i.repository}
 }
@@ -55,7 +66,7 @@ func (q *asking) image() []topic {
 	if j.Image == "" || j.RepositoryAccess == "Vpc" {
 		return nil
 	}
-	image, ok := readImage(j.Image)
+	image, ok := q.readImage(j.Image)
 	if !ok {
 		q.leaveOpen(fieldImage, "the image "+shown(j.Image), "its registry is unknown: no AWS page says what a pull from it asks of the role")
 		return nil
@@ -72,7 +83,7 @@ func (q *asking) image() []topic {
 }
 
 func (q *asking) cachedImage() []topic {
-	image, ok := readImage(q.job.Image)
+	image, ok := q.readImage(q.job.Image)
 	if !ok || q.job.RepositoryAccess == "Vpc" || !cachedBy(q.known.caches[image.account+"/"+image.region], image.repository) {
 		return nil
 	}
@@ -309,7 +320,7 @@ func (q *asking) debugRules() []topic {
 		} else {
 			q.leaveOpen(field, "the output that the rule reads", "the job does not name it in a way that IAM could")
 		}
-		if image, ok := readImage(r.Image); ok {
+		if image, ok := q.readImage(r.Image); ok {
 			s.vars = image.vars()
 		} else {
 			q.leaveOpen(field+".RuleEvaluatorImage", "the image "+shown(r.Image), "its registry is unknown: no AWS page says what a pull from it asks of the role")

@@ -108,12 +108,14 @@ type asks struct {
 	known *knowledge
 	seen  folders
 	texts map[textKey]string
+	// images remembers those that were read.
+	images map[string]ecrImage
 }
 
 type textKey struct{ template, region, id string }
 
 func newAsks(p place, known *knowledge, jobs []*snapshot.Job) *asks {
-	return &asks{p, known, foldersOf(jobs), map[textKey]string{}}
+	return &asks{p, known, foldersOf(jobs), map[textKey]string{}, map[string]ecrImage{}}
 }
 
 // asking is the reading of one job.
@@ -125,9 +127,10 @@ type asking struct {
 
 // of reads what the job's own configuration asks of its role, and what it asks
 // without telling.
-func (a *asks) of(j *snapshot.Job) ([]need, []unresolved) {
+func (a *asks) of(j *snapshot.Job) ([]need, []unresolved) { return a.appendTo(nil, j) }
+
+func (a *asks) appendTo(out []need, j *snapshot.Job) ([]need, []unresolved) {
 	q := &asking{asks: a, job: j}
-	var out []need
 	base := jobStrength(j)
 	for i := range needRules {
 		r := &needRules[i]
@@ -271,8 +274,10 @@ func (a *asks) requirements(jobs []*snapshot.Job, maxEvidence int) ([]*required,
 	})
 	// Twice over the jobs rather than once with all their needs in memory.
 	h := newHoles()
+	var needs []need
+	var open []unresolved
 	for _, j := range jobs {
-		needs, open := a.of(j)
+		needs, open = a.appendTo(needs[:0], j)
 		for i := range needs {
 			if needs[i].s3 != nil {
 				h.see(j, needs[i].field, needs[i].s3)
@@ -288,7 +293,7 @@ func (a *asks) requirements(jobs []*snapshot.Job, maxEvidence int) ([]*required,
 	merged := map[key]*required{}
 	left := openNeeds{}
 	for _, j := range jobs {
-		needs, open := a.of(j)
+		needs, open = a.appendTo(needs[:0], j)
 		for _, n := range needs {
 			if n.s3 != nil {
 				n.resource = h.generalise(j, n.field, *n.s3).pattern()

@@ -3,6 +3,7 @@ package analyze
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -27,17 +28,11 @@ type s3Location struct {
 const longestKey = 1024
 
 var (
-	// bucketName: AWS S3 bucketnamingrules, and the older rules of us-east-1.
-	bucketName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{1,253}[a-zA-Z0-9]$`)
 	// directoryBucket ends in its zone. Source: AWS S3 directory-bucket-naming-rules.
 	directoryBucket = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*--[a-z0-9]+-[a-z0-9-]*az\d+--x-s3$`)
 	// accessPointARN, the last without a region that of a Multi-Region Access Point.
 	// Source: AWS S3 access-points-policies, MultiRegionAccessPointPermissions.
 	accessPointARN = regexp.MustCompile(`^(arn:aws[a-z-]*:s3:(?:[a-z]{2}[a-z0-9-]*:\d{12}:accesspoint/[a-z0-9][a-z0-9-]{1,48}[a-z0-9]|:\d{12}:accesspoint/[a-z0-9]+\.mrap))(?:/((?s:.*)))?$`)
-	// Aliases stand in a bucket's place in a request, never in a policy: that names
-	// the access point's ARN. Source: AWS S3 access-points-naming, access-points-policies.
-	aliasName = regexp.MustCompile(`(?:-s3alias|--ol-s3|--op-s3|--xa-s3|\.mrap)$`)
-
 	// s3Host is a host of S3, the bucket in front of it, or behind it in the path.
 	// Source: AWS S3 VirtualHosting, dual-stack-endpoints, transfer-acceleration;
 	// AWS General Reference s3 (FIPS).
@@ -103,15 +98,34 @@ func (p place) parseS3(region, uri string) (loc s3Location, why string) {
 	return loc, ""
 }
 
+// isBucketName: AWS S3 bucketnamingrules, and the older rules of us-east-1.
+func isBucketName(name string) bool {
+	if len(name) < 3 || len(name) > 255 || !alphanumeric(name[0]) || !alphanumeric(name[len(name)-1]) {
+		return false
+	}
+	for i := range len(name) {
+		if c := name[i]; !alphanumeric(c) && c != '.' && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+// isAlias: an alias stands in a bucket's place in a request, never in a policy: that
+// names the access point's ARN. Source: AWS S3 access-points-naming, access-points-policies.
+func isAlias(bucket string) bool {
+	return slices.ContainsFunc([]string{"-s3alias", "--ol-s3", "--op-s3", "--xa-s3", ".mrap"}, func(end string) bool { return strings.HasSuffix(bucket, end) })
+}
+
 func (p place) setBucket(l *s3Location, region, bucket string) (why string) {
 	switch {
 	case bucket == "":
 		return "it names no bucket"
-	case aliasName.MatchString(bucket):
+	case isAlias(bucket):
 		return "an alias of an access point stands in the bucket's place, and policies name an access point by its ARN"
-	case directoryBucket.MatchString(bucket):
+	case strings.HasSuffix(bucket, "--x-s3") && directoryBucket.MatchString(bucket):
 		l.directory = "arn:" + p.partition + ":s3express:" + region + ":" + p.account + ":bucket/" + bucket
-	case strings.HasSuffix(bucket, "--x-s3") || !bucketName.MatchString(bucket):
+	case strings.HasSuffix(bucket, "--x-s3") || !isBucketName(bucket):
 		return "no bucket can have that name"
 	}
 	l.bucket = bucket
@@ -161,7 +175,7 @@ var objectARN = regexp.MustCompile(`^arn:([a-z0-9-]+):s3:::([^/*?$]+)/([^*?$]+)$
 
 func parseObjectARN(arn string) (s3Location, bool) {
 	m := objectARN.FindStringSubmatch(arn)
-	if m == nil || !bucketName.MatchString(m[2]) {
+	if m == nil || !isBucketName(m[2]) {
 		return s3Location{}, false
 	}
 	return s3Location{partition: m[1], bucket: m[2], key: m[3]}, true
