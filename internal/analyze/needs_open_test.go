@@ -98,7 +98,9 @@ func TestUnresolved(t *testing.T) {
 			needs: []string{"sagemaker:DescribeHubContent arn:aws:sagemaker:eu-west-1:123456789012:hub-content/h/DataSet/d/1", "sagemaker:DescribeHubContent arn:aws:sagemaker:eu-west-1:123456789012:hub/h"}},
 		{name: "a rule that reads what the job does not name", set: func(j *snapshot.Job) { j.DebugRules = []snapshot.Rule{{Name: "r", Image: testImage}} },
 			open: []string{"DebugRuleConfigurations[r]: the output that the rule reads"}, needs: []string{""}},
-		{name: "a hostile function", set: func(j *snapshot.Job) { j.CredentialsProviderARN = "arn:aws:lambda:${aws:username}:123456789012:function:f" },
+		{name: "a hostile function", set: func(j *snapshot.Job) {
+			j.CredentialsProviderARN = "arn:aws:lambda:${aws:username}:123456789012:function:f"
+		},
 			open: []string{fieldFunction + ": arn:aws:lambda:${aws:username}:123456789012:function:f"}},
 	} {
 		j := &snapshot.Job{Name: "job-1", Region: "eu-west-1", Status: "Completed"}
