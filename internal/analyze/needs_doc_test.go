@@ -21,7 +21,7 @@ func rulesTable() string {
 			field = "`" + strings.ReplaceAll(r.path, "|", "`, `") + "`"
 		}
 		if r.when != "" {
-			field += ": " + r.when
+			field += ": " + strings.NewReplacer("<", "&lt;", ">", "&gt;").Replace(r.when)
 		}
 		var asks []string
 		for _, st := range r.statements {
@@ -37,7 +37,7 @@ func rulesTable() string {
 		case r.optional:
 			ifMissing += ", optional"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", strings.NewReplacer("<", "&lt;", ">", "&gt;").Replace(field), strings.Join(asks, "<br>"), r.area, r.confidence, ifMissing)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", field, strings.Join(asks, "<br>"), r.area, r.confidence, ifMissing)
 	}
 	return b.String()
 }

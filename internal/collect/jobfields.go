@@ -141,7 +141,7 @@ func channelOf(c *types.Channel) snapshot.Channel {
 		return k
 	}
 	if s := c.DataSource.S3DataSource; s != nil {
-		k.DataType, k.URI = string(s.S3DataType), str(s.S3Uri)
+		k.DataType, k.URI, k.Attributes = string(s.S3DataType), str(s.S3Uri), s.AttributeNames
 		if s.HubAccessConfig != nil {
 			k.HubContent = str(s.HubAccessConfig.HubContentArn)
 		}

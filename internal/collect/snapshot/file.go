@@ -258,6 +258,10 @@ func (in *Interner) channelList(l *[]Channel) {
 		for _, f := range fields {
 			in.key = append(append(in.key, *f...), 0)
 		}
+		for j := range c.Attributes {
+			in.intern(&c.Attributes[j])
+			in.key = append(append(in.key, c.Attributes[j]...), 1)
+		}
 	}
 	*l = shared(in.channels, in.key, *l)
 }

@@ -85,6 +85,8 @@ type Channel struct {
 	DataType  string `json:"dataType,omitempty"`
 	URI       string `json:"uri,omitempty"`
 	InputMode string `json:"inputMode,omitempty"`
+	// Attributes are AttributeNames: the fields of an augmented manifest that are read.
+	Attributes []string `json:"attributes,omitempty"`
 	// FileSystem is "EFS:fs-..." or "FSxLustre:fs-...".
 	FileSystem string `json:"fileSystem,omitempty"`
 	HubContent string `json:"hubContent,omitempty"`

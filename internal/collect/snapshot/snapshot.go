@@ -127,6 +127,7 @@ const (
 	SourceLastAccessed = "iam:GetServiceLastAccessedDetails"
 	SourceBuckets      = "s3:GetBucketPolicy"
 	SourceKeys         = "kms:GetKeyPolicy"
+	SourceManifests    = "s3:GetObject"
 )
 
 // ScopeAll is the scope of a source that was read whole.
