@@ -29,6 +29,10 @@ type holes struct {
 func newHoles() *holes { return &holes{map[slot]map[string]map[string]struct{}{}} }
 
 func slotOf(j *snapshot.Job, field string, l *s3Location) slot {
+	return slot{familyOf(j), field, l.bucketARN()}
+}
+
+func familyOf(j *snapshot.Job) string {
 	var b strings.Builder
 	image, _, _ := strings.Cut(j.Image, "@")
 	if i := strings.LastIndexByte(image, ':'); i > strings.LastIndexByte(image, '/') {
@@ -40,7 +44,7 @@ func slotOf(j *snapshot.Job, field string, l *s3Location) slot {
 		b.WriteByte('|')
 		b.WriteString(c.Name)
 	}
-	return slot{b.String(), field, l.bucketARN()}
+	return b.String()
 }
 
 // see records the segments of one location. A value that is volatile by its

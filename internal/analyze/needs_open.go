@@ -18,6 +18,14 @@ type unresolved struct {
 	s3 *s3Location
 }
 
+// notDescribed is left open by the jobs of a family of which none was described: Search
+// lacks these fields (SageMaker API, TrainingJob against DescribeTrainingJobResponse).
+var notDescribed = unresolved{
+	field: "RemoteDebugConfig, MlflowConfig, ProfilerRuleConfigurations",
+	what:  "remote debugging, MLflow and profiler rules",
+	why:   "only DescribeTrainingJob shows them, and it was read of no job of this kind",
+}
+
 func (q *asking) leaveOpen(field, what, why string) {
 	q.leave(unresolved{field: field, what: what, why: why})
 }
@@ -73,12 +81,6 @@ func (a *audit) requirements(jobs []*snapshot.Job) ([]*required, []*openNeed) {
 	return newAsks(a.place, knowledgeOf(a.snapshot), jobs).requirements(jobs, report.MaxEvidence)
 }
 
-// unresolved are the needs of the jobs that are known to exist and not known in full.
-func (a *audit) unresolved(jobs []*snapshot.Job) []*openNeed {
-	_, open := a.requirements(jobs)
-	return open
-}
-
 // onlyIsolated reports whether all of the jobs run in network isolation: their
 // containers have no credentials, so that the platform's needs, which the jobs declare,
 // are all the needs there are (AWS mkt-algo-model-internet-free). Of no job it is false.
@@ -121,7 +123,7 @@ func (q *asking) manifest(field string, c *snapshot.Channel, loc *s3Location) (t
 	m := q.known.manifests[c.URI]
 	if m == nil {
 		q.leave(unresolved{field: field, what: "the objects that the manifest names: ", s3: loc,
-			why: "where the data lies is in the manifest and not in the job, and the manifest was not read"})
+			why: "where the data lies is in the manifest and not in the job, and the manifest was not read (audit run --read-manifests)"})
 		return topic{}, false
 	}
 	if m.Truncated {

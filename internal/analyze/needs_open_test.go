@@ -34,6 +34,8 @@ func TestUnresolved(t *testing.T) {
 		needs []string
 	}{
 		{name: "nothing", set: func(*snapshot.Job) {}},
+		{name: "a job as Search shows it", set: func(j *snapshot.Job) { j.Described = false },
+			open: []string{"RemoteDebugConfig, MlflowConfig, ProfilerRuleConfigurations: remote debugging, MLflow and profiler rules"}},
 		{name: "ECR Public", set: func(j *snapshot.Job) { j.Image = "public.ecr.aws/team/x:1" },
 			open: []string{"AlgorithmSpecification.TrainingImage: the image public.ecr.aws/team/x:1"}},
 		{name: "Docker Hub", set: func(j *snapshot.Job) { j.Image = "python:3" }, open: []string{"AlgorithmSpecification.TrainingImage: the image python:3"}},
@@ -103,7 +105,7 @@ func TestUnresolved(t *testing.T) {
 		},
 			open: []string{fieldFunction + ": arn:aws:lambda:${aws:username}:123456789012:function:f"}},
 	} {
-		j := &snapshot.Job{Name: "job-1", Region: "eu-west-1", Status: "Completed"}
+		j := &snapshot.Job{Name: "job-1", Region: "eu-west-1", Status: "Completed", Described: true}
 		tt.set(j)
 		_, open := newAsks(place{"aws", testAccount}, known, nil).requirements([]*snapshot.Job{j}, 5)
 		var got []string
@@ -156,6 +158,7 @@ func TestUnresolvedInTheReport(t *testing.T) {
 	s.Jobs = nil
 	for i := range 60 {
 		j := completedJob(fmt.Sprintf("train-%02d", i))
+		j.Described = true
 		j.Channels = []snapshot.Channel{{Name: fmt.Sprintf("c%02d", i%55), DataType: "ManifestFile", URI: "s3://bkt/m.json"}}
 		s.Jobs = append(s.Jobs, j)
 	}
@@ -183,7 +186,7 @@ func TestOnlyIsolated(t *testing.T) {
 // randomJob has any of the fields, hostile ones among them.
 func randomJob(r *rand.Rand, i int) snapshot.Job {
 	j := snapshot.Job{Name: fmt.Sprintf("job-%d", i), Region: []string{"eu-west-1", "us-east-1"}[r.IntN(2)],
-		Status: []string{"Completed", "Failed", "InProgress"}[r.IntN(3)], CreatedAt: now.AddDate(0, 0, -r.IntN(5))}
+		Described: r.IntN(3) == 0, Status: []string{"Completed", "Failed", "InProgress"}[r.IntN(3)], CreatedAt: now.AddDate(0, 0, -r.IntN(5))}
 	for range r.IntN(6) {
 		x := triggers[r.IntN(len(triggers))]
 		x.on(&j)

@@ -274,9 +274,13 @@ func (a *asks) requirements(jobs []*snapshot.Job, maxEvidence int) ([]*required,
 	})
 	// Twice over the jobs rather than once with all their needs in memory.
 	h := newHoles()
+	described := map[string]bool{}
 	var needs []need
 	var open []unresolved
 	for _, j := range jobs {
+		if j.Described {
+			described[familyOf(j)] = true
+		}
 		needs, open = a.appendTo(needs[:0], j)
 		for i := range needs {
 			if needs[i].s3 != nil {
@@ -305,6 +309,9 @@ func (a *asks) requirements(jobs []*snapshot.Job, maxEvidence int) ([]*required,
 				merged[k] = r
 			}
 			r.add(j, n, maxEvidence)
+		}
+		if !described[familyOf(j)] {
+			left.add(j, notDescribed, maxEvidence)
 		}
 		for _, u := range open {
 			if u.s3 != nil {
