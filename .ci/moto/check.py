@@ -35,9 +35,10 @@ for name, total in {"narrow": 2, "wide": 2, "bounded": 1, "idle": 0}.items():
     expect(f"{name}: sum of verdicts", sum(counts[v] for v in verdicts), counts["granted"])
     if total:
         proof = role["proposal"]["proof"]
-        expect(f"{name}: status of the proposal", proof["status"], "draft")
-        expect(f"{name}: reasons of the draft", bool(proof["reasons"]), True)
-        expect(f"{name}: readiness", role["readiness"], "draft")
+        expect(f"{name}: status of the proposal", proof["status"], "partial")
+        expect(f"{name}: widens nothing", proof["widensNothing"], True)
+        expect(f"{name}: reasons", bool(proof["reasons"]), True)
+        expect(f"{name}: readiness", role["readiness"], "confirm")
 
 expect("narrow: granted", roles["narrow"]["granted"]["effective"], 10)
 expect("idle: granted", roles["idle"]["granted"]["effective"], 0)

@@ -9,13 +9,15 @@ import (
 
 	"sagemaker-role-audit/internal/collect"
 	"sagemaker-role-audit/internal/collect/awssim"
+	"sagemaker-role-audit/internal/collect/snapshot"
 )
 
 func newDemo(a *app) *cobra.Command {
 	var (
-		path  string
-		log   = logFlags{format: oneOf("text", "json")}
-		flags reportFlags
+		path   string
+		log    = logFlags{format: oneOf("text", "json")}
+		layers layerFlags
+		flags  reportFlags
 	)
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -27,7 +29,18 @@ machine: the account has its own date.`,
 			if err := flags.check(path); err != nil {
 				return err
 			}
-			if err := a.demo(cmd.Context(), &log, path, &flags); err != nil {
+			given, err := layers.read()
+			if err != nil {
+				return err
+			}
+			s, err := a.sample(cmd.Context(), &log)
+			if err != nil {
+				return err
+			}
+			if err := save(cmd.Context(), path, s); err != nil {
+				return err
+			}
+			if err := a.report(cmd.Context(), &flags, s, given); err != nil {
 				return err
 			}
 			if !log.quiet {
@@ -38,6 +51,7 @@ machine: the account has its own date.`,
 	}
 	cmd.Flags().StringVar(&path, "save", "", "write the snapshot to this file, mode 0600 (.gz compresses)")
 	cmd.Flags().BoolVarP(&log.quiet, "quiet", "q", false, "no progress, no advice")
+	layers.register(cmd)
 	flags.register(cmd)
 	return cmd
 }
@@ -48,14 +62,15 @@ That was a sample account. Your own, with the credentials that the AWS CLI uses 
 audit permissions prints the IAM policy it needs; audit run --help has the rest.
 `
 
-func (a *app) demo(ctx context.Context, log *logFlags, path string, f *reportFlags) error {
+// sample collects the sample account.
+func (a *app) sample(ctx context.Context, log *logFlags) (*snapshot.Snapshot, error) {
 	account := awssim.Sample()
 	url, stop, err := awssim.New(account).Start()
 	if err != nil {
-		return fmt.Errorf("serve the sample account: %w", err)
+		return nil, fmt.Errorf("serve the sample account: %w", err)
 	}
 	defer stop()
-	s, err := a.collect(ctx, log, 0, collect.Options{
+	return a.collect(ctx, log, 0, collect.Options{
 		EndpointURL:       url,
 		StaticCredentials: true,
 		Window:            eventHistory,
@@ -64,11 +79,4 @@ func (a *app) demo(ctx context.Context, log *logFlags, path string, f *reportFla
 		MaxDescribe:       200,
 		Now:               func() time.Time { return account.Now },
 	})
-	if err != nil {
-		return err
-	}
-	if err := save(ctx, path, s); err != nil {
-		return err
-	}
-	return a.report(ctx, f, s)
 }

@@ -11,9 +11,10 @@ import (
 
 func newReport(a *app) *cobra.Command {
 	var (
-		from  string
-		asOf  moment
-		flags reportFlags
+		from   string
+		asOf   moment
+		layers layerFlags
+		flags  reportFlags
 	)
 	cmd := &cobra.Command{
 		Use:   "report --from SNAPSHOT",
@@ -27,6 +28,10 @@ func newReport(a *app) *cobra.Command {
 			if err := flags.check(""); err != nil {
 				return err
 			}
+			given, err := layers.read()
+			if err != nil {
+				return err
+			}
 			s, err := snapshot.ReadFile(from)
 			if err != nil {
 				return err
@@ -37,18 +42,20 @@ func newReport(a *app) *cobra.Command {
 				}
 				s.TakenAt = asOf.Time
 			}
-			return a.report(cmd.Context(), &flags, s)
+			return a.report(cmd.Context(), &flags, s, given)
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "snapshot, plain or gzip")
 	cmd.Flags().Var(&asOf, "as-of", "the report's \"now\", at or after the snapshot's (default: the snapshot's)")
+	layers.register(cmd)
 	flags.register(cmd)
 	return cmd
 }
 
-// report judges a snapshot and delivers what comes out.
-func (a *app) report(ctx context.Context, f *reportFlags, s *snapshot.Snapshot) error {
-	r, err := analyze.Analyze(s, analyze.Options{Version: version})
+// report judges a snapshot, under the policies that were given, and delivers what comes
+// out.
+func (a *app) report(ctx context.Context, f *reportFlags, s *snapshot.Snapshot, given []analyze.GivenPolicy) error {
+	r, err := analyze.Analyze(s, analyze.Options{Version: version, Given: given})
 	if err != nil {
 		return err
 	}

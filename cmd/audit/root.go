@@ -83,7 +83,8 @@ and proposes the smallest policy that still works. It never writes to AWS.`,
 		Example: `  audit demo                              see an audit of a sample account
   audit run                               audit the account of your credentials
   audit run -o table -o json=audit.json --save audit.snapshot.gz
-  audit report --from audit.snapshot.gz   the same report again, offline`,
+  audit report --from audit.snapshot.gz   the same report again, offline
+  audit explain --demo churn-training s3:GetObject`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SetOut(a.stderr)
 			return errors.Join(cmd.Help(), usagef("a command is missing"))
@@ -99,7 +100,7 @@ and proposes the smallest policy that still works. It never writes to AWS.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(newRun(a), newDemo(a), newReport(a), newPermissions(a), newSimulate(a), newVersion(a))
+	root.AddCommand(newRun(a), newDemo(a), newReport(a), newExplain(a), newPermissions(a), newSimulate(a), newVersion(a))
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultCompletionCmd()
 	strict(root)
@@ -107,9 +108,9 @@ and proposes the smallest policy that still works. It never writes to AWS.`,
 }
 
 // strict makes a command, and all below it, refuse arguments with a usage
-// error: none of ours takes any. cobra prints help and reports success instead.
+// error, but for those that check their own. cobra prints help and reports success instead.
 func strict(cmd *cobra.Command) {
-	if cmd.Name() == "help" {
+	if _, own := cmd.Annotations[takesArguments]; own || cmd.Name() == "help" {
 		return
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {

@@ -28,6 +28,7 @@ type runFlags struct {
 	endpoint    string
 	save        string
 	log         logFlags
+	layers      layerFlags
 	report      reportFlags
 }
 
@@ -68,6 +69,7 @@ CLI. It only reads; audit permissions prints the IAM policy it needs.`,
 	flags.BoolVarP(&f.log.quiet, "quiet", "q", false, "no progress, no warnings")
 	flags.BoolVarP(&f.log.verbose, "verbose", "v", false, "log every step")
 	flags.Var(&f.log.format, "log-format", "format of the log on stderr")
+	f.layers.register(cmd)
 	f.report.register(cmd)
 	completeChoices(cmd, "usage", &f.usage)
 	completeChoices(cmd, "log-format", &f.log.format)
@@ -76,6 +78,10 @@ CLI. It only reads; audit permissions prints the IAM policy it needs.`,
 
 func (a *app) run(ctx context.Context, f *runFlags) error {
 	if err := a.validate(f); err != nil {
+		return err
+	}
+	given, err := f.layers.read()
+	if err != nil {
 		return err
 	}
 	now := a.now
@@ -101,7 +107,7 @@ func (a *app) run(ctx context.Context, f *runFlags) error {
 	if err := save(ctx, f.save, s); err != nil {
 		return err
 	}
-	return a.report(ctx, &f.report, s)
+	return a.report(ctx, &f.report, s, given)
 }
 
 // describes says --max-describe 0 as collect.Options has it, whose 0 is its default.

@@ -318,7 +318,7 @@ func TestReferenceIsNeverExceeded(t *testing.T) {
 	s := world(allow("*", "*"))
 	s.Jobs = []snapshot.Job{completedJob("a"), completedJob("b")}
 	p := analyzed(t, s).Role(roleARN).Proposal
-	if p.Proof.Status != "draft" || len(p.Proof.Reasons) == 0 {
+	if p.Proof.Status != statusPartial || len(p.Proof.Reasons) == 0 {
 		t.Errorf("status %q, reasons %v", p.Proof.Status, p.Proof.Reasons)
 	}
 	table := map[string]string{

@@ -23,7 +23,7 @@ type cell struct {
 	resource string
 	// rest are the granted patterns beside the other cells; then this is the rest.
 	rest   []string
-	access policy.Access
+	access access
 
 	need                    *judgedNeed // the strongest
 	used, denied, attempted *touch      // nil for none
@@ -144,13 +144,20 @@ func (a *audit) touchedCells(j *judgement, action string, list []*cell) []*cell 
 		}
 	}
 	// Where each resource belongs.
-	type state struct{ identity, effective policy.State }
+	type state struct {
+		identity, effective policy.State
+		layer               policy.Layer
+		holder              string
+	}
 	home := map[string]*cell{}
 	alike := map[state]map[string]struct{}{}
-	accesses := map[state]policy.Access{}
-	for r := range resources {
+	accesses := map[state]access{}
+	for _, r := range sorted(resources) {
 		access := a.accessTo(j, action, cmp.Or(r, "*"))
-		s := state{access.Identity, access.Effective}
+		s := state{identity: access.Identity, effective: access.Effective}
+		if access.holderRead {
+			s.layer, s.holder = access.Layer, access.holder
+		}
 		if i := slices.IndexFunc(list[:needs], func(c *cell) bool {
 			return r != "" && policy.Includes(c.resource, r) && (c.access.Identity != policy.No) == (access.Identity != policy.No)
 		}); i >= 0 {
@@ -209,14 +216,6 @@ func orUnknown(resources []string) []string {
 	return resources
 }
 
-// accessTo asks the stack, which has an answer for every role that was read.
-func (a *audit) accessTo(j *judgement, action, resource string) policy.Access {
-	if j.grant == nil {
-		return policy.Access{}
-	}
-	return j.grant.stack.Access(j.grant.principal, action, resource, j.grant.known)
-}
-
 // judgeCell gives a cell its verdict: the first rule that applies, as
 // docs/verdicts.md lists them. A cell that was only attempted and is not granted
 // gets none.
@@ -243,9 +242,9 @@ func (a *audit) judgeRefusal(j *judgement, c *cell) (report.Verdict, string) {
 	layers := c.denied.layers()
 	switch {
 	case !c.effective():
-		return report.VerdictBlocked, "granted by the identity policies, refused by " + layerWords(string(c.access.Layer))
+		return report.VerdictBlocked, "granted by the identity policies, refused by " + a.refuser(j, c)
 	case blockedElsewhere(c.denied):
-		return report.VerdictBlocked, "granted by the identity policies, " + refusedBy(layers) + notReadNote(layers)
+		return report.VerdictBlocked, "granted by the identity policies, " + refusedBy(layers) + notReadNote(j, c)
 	case len(layers) > 0:
 		return report.VerdictUnobservable, "refused by the identity policies as they were then; they grant it today, and no call since has tried"
 	case len(j.changesAfter(c.denied.last())) > 0:
@@ -276,14 +275,6 @@ func refusedBy(layers []string) string {
 	return "refused by " + strings.Join(words, " and ")
 }
 
-// notReadNote says that the layer is known from AWS's message alone.
-func notReadNote(layers []string) string {
-	if slices.Contains(layers, "boundary") {
-		return ""
-	}
-	return ", as AWS's message says: that layer was not read"
-}
-
 // elsewhere are the layers of a refusal that are neither identity nor boundary:
 // those two already narrow what is granted.
 var elsewhere = []string{"scp", "rcp", "resource", "session", "endpoint"}
@@ -302,12 +293,12 @@ func (a *audit) judgeNeed(j *judgement, c *cell) (report.Verdict, string) {
 		}
 		return report.VerdictUnobservable, "the role's policies are not known"
 	}
-	whole := n.granted() && (!n.access.Partial || n.completed)
+	whole := n.granted() && (!n.access.identityPartial || n.completed)
 	switch {
 	case whole && !c.effective():
-		return report.VerdictBlocked, "granted by the identity policies, refused by " + layerWords(string(c.access.Layer))
+		return report.VerdictBlocked, "granted by the identity policies, refused by " + a.refuser(j, c)
 	case whole && c.used == nil && blockedElsewhere(c.denied) && !n.completedAt.After(c.denied.last()):
-		return report.VerdictBlocked, "granted by the identity policies, " + refusedBy(c.denied.layers()) + notReadNote(c.denied.layers())
+		return report.VerdictBlocked, "granted by the identity policies, " + refusedBy(c.denied.layers()) + notReadNote(j, c)
 	case whole && c.used != nil:
 		return report.VerdictUsed, ""
 	case whole && n.need.strength == strengthFailed:
@@ -318,8 +309,13 @@ func (a *audit) judgeNeed(j *judgement, c *cell) (report.Verdict, string) {
 		return report.VerdictUnobservable, reasonNoGrant
 	case c.used != nil:
 		return report.VerdictForeign, a.whyForeign(j, c)
+	case n.access.elsewhere() && (n.completed || n.access.Effective == policy.Yes && !n.access.Partial):
+		return report.VerdictContradicted, "not granted by the role's policies: " + granterElsewhere(&n.access)
 	case n.completed:
 		return report.VerdictContradicted, "a completed job did without it: another policy grants it, or the rule is wrong for that job"
+	}
+	if n.access.elsewhere() {
+		return report.VerdictMissing, "no policy of the role grants it; " + granterElsewhere(&n.access)
 	}
 	return report.VerdictMissing, "no policy of the role grants it"
 }
@@ -330,15 +326,20 @@ func (a *audit) aboutNeed(j *judgement, c *cell) string {
 	if c.need.need.strength == strengthDeclared {
 		parts = append(parts, "declared only: no job that asks for it has completed")
 	}
+	owner := accountOf(c.resource)
+	foreign := owner != "" && owner != a.snapshot.Account.ID
 	switch {
-	case c.access.Partial && coveredConditionally(c.access):
+	case c.access.Partial && coveredConditionally(c.access.Access):
 		parts = append(parts, "granted outright on a part of it only, elsewhere only under a condition"+conditionKeys(c.access))
 	case c.access.Partial:
 		parts = append(parts, "granted on a part of it only")
 	case c.access.Identity == policy.Conditional:
 		parts = append(parts, "granted only under a condition"+conditionKeys(c.access))
 	}
-	if owner := accountOf(c.resource); owner != "" && owner != a.snapshot.Account.ID {
+	if s := beyondIdentity(&c.access); s != "" && !foreign {
+		parts = append(parts, s)
+	}
+	if foreign {
 		parts = append(parts, fmt.Sprintf("the resource is account %s's: its own policy decides as well, and was not read", owner))
 	}
 	return strings.Join(parts, "; ")
@@ -362,7 +363,7 @@ func grantedWord(access policy.Access) string {
 }
 
 // conditionKeys names what the statements that allow it depend on.
-func conditionKeys(access policy.Access) string {
+func conditionKeys(access access) string {
 	keys := map[string]struct{}{}
 	for _, m := range access.Allows {
 		if m.Layer == policy.LayerIdentity {
@@ -386,7 +387,11 @@ func (a *audit) whyForeign(j *judgement, c *cell) string {
 	}
 	if c.granted() {
 		c.cause = causeNarrowed
-		return "the identity policies grant it, and " + layerWords(string(c.access.Layer)) + " refuses it today"
+		return "the identity policies grant it, and " + a.refuser(j, c) + " refuses it today"
+	}
+	if c.access.elsewhere() {
+		c.cause = causeElsewhere
+		return "no policy of the role grants it: " + granterElsewhere(&c.access)
 	}
 	if changes := j.changesAfter(last); len(changes) > 0 {
 		u := changes[0]
@@ -401,6 +406,9 @@ func (a *audit) whyForeign(j *judgement, c *cell) string {
 	}
 	if a.observer.blindAtHome != "" {
 		return "no policy of the role grants it today; whether they have changed since is not known"
+	}
+	if c.access.holderRead {
+		return "no policy of the role grants it today, nor does " + policyOf(c.access.holder) + ": one of them has changed since, or an access control list or grant lets it in"
 	}
 	c.cause = causeElsewhere
 	return "no policy of the role grants it, and no change of them is on record since: a policy of the resource (bucket, key, repository) must allow it"
@@ -476,9 +484,9 @@ func turnedAwayElsewhere(list []*cell) bool {
 }
 
 // reportCell lays a cell out as the contract has it.
-func (a *audit) reportCell(c *cell) report.JudgedCell {
+func (a *audit) reportCell(j *judgement, c *cell) report.JudgedCell {
 	out := report.JudgedCell{Action: c.action, Area: c.area, Resource: c.resource, Rest: c.isRest(), Patterns: []string{},
-		Granted: grantedWord(c.access), Effective: c.access.Effective.String(), Partial: c.access.Partial,
+		Granted: grantedWord(c.access.Access), Effective: c.access.Effective.String(), Partial: c.access.Partial, Layers: a.cellLayers(j, c),
 		Seen: c.used.count(), Denied: c.denied.count(), Verdict: c.verdict, Reason: c.reason}
 	out.Patterns, _ = capped(append(out.Patterns, c.rest...), report.MaxResources)
 	if c.need != nil {

@@ -125,12 +125,12 @@ func idleRole(a *audit, j *judgement) []hit {
 		last = "IAM saw it used last on " + day(at)
 	}
 	severity := report.Low
-	if len(j.actions) > 1000 {
+	if j.actions.count > 1000 {
 		severity = report.Medium
 	}
 	return []hit{{severity: severity, subject: "role",
 		detail: fmt.Sprintf("No training job since %s and no event since %s; %s. It is granted %d actions.",
-			day(a.snapshot.JobsWindow.From), day(a.snapshot.Window.From), last, len(j.actions))}}
+			day(a.snapshot.JobsWindow.From), day(a.snapshot.Window.From), last, j.actions.count)}}
 }
 
 // foreignHits makes a finding of each action that the role used and no policy of it
@@ -172,7 +172,7 @@ func sageMakerFullAccess(a *audit, j *judgement) []hit {
 		if strings.HasSuffix(p.ARN, ":aws:policy/AmazonSageMakerFullAccess") {
 			return []hit{{severity: report.Medium, subject: p.ARN,
 				detail: fmt.Sprintf("%s %s grants the role %d actions. Its S3 patterns such as arn:aws:s3:::*SageMaker* match a key with that text in any bucket.",
-					p.Name, p.Version, len(j.actions)),
+					p.Name, p.Version, j.actions.count),
 				statement: &report.StatementRef{Policy: p.ARN, Version: p.Version}}}
 		}
 	}
@@ -217,7 +217,7 @@ func userAndExecutionRole(a *audit, j *judgement) []hit {
 func ruleContradicted(a *audit, j *judgement) []hit {
 	var out []hit
 	for _, n := range j.needs {
-		if n.verdict == report.VerdictContradicted && !n.need.optional {
+		if n.verdict == report.VerdictContradicted && !n.need.optional && !n.access.elsewhere() {
 			out = append(out, hit{severity: report.Info, subject: n.action + " " + n.resource,
 				evidence: []report.Evidence{{Source: snapshot.SourceTrainingJobs, Region: n.jobs[0].Region, Job: n.jobs[0].Name, Field: n.fields[0]}},
 				detail:   fmt.Sprintf("%s on %s is not granted to the role, and %s completed all the same.", n.action, n.resource, n.jobs[0].Name)})

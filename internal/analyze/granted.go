@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"sagemaker-role-audit/internal/analyze/actions"
 	"sagemaker-role-audit/internal/analyze/policy"
@@ -18,7 +19,11 @@ const (
 	layerRead    = "read"
 	layerNotRead = "notRead"
 	layerNone    = "none"
+	layerPartly  = "partly"
 )
+
+// allBut begins the text of a NotResource element as a pattern.
+const allBut = "all but "
 
 // library holds the snapshot's managed policies, parsed once and shared by the
 // roles that attach them.
@@ -26,7 +31,15 @@ type library struct {
 	catalog  *actions.Catalog
 	expander *policy.Expander
 	managed  map[string]*managedPolicy
+	// scps and rcps were given; resources are the policies of buckets and keys that
+	// were read, nil for none, by ARN.
+	scps, rcps [][]policy.Policy
+	resources  map[string]*policy.Policy
+	gaps       []snapshot.Gap
 }
+
+// catalogExpander is the one of the catalogue.
+var catalogExpander = sync.OnceValue(func() *policy.Expander { return policy.NewExpander(actions.Load()) })
 
 type managedPolicy struct {
 	*snapshot.ManagedPolicy
@@ -36,12 +49,13 @@ type managedPolicy struct {
 
 func newLibrary(s *snapshot.Snapshot) *library {
 	c := actions.Load()
-	l := &library{catalog: c, expander: policy.NewExpander(c), managed: map[string]*managedPolicy{}}
+	l := &library{catalog: c, expander: catalogExpander(), managed: map[string]*managedPolicy{}}
 	for i := range s.Policies {
 		p := &s.Policies[i]
 		d, err := policy.Parse([]byte(p.Document))
 		l.managed[p.ARN] = &managedPolicy{p, d, err}
 	}
+	l.readResources(s)
 	return l
 }
 
@@ -63,9 +77,9 @@ type grant struct {
 // grantOf parses a role's policies and expands them over the catalogue.
 func (l *library) grantOf(s *snapshot.Snapshot, r *snapshot.Role) *grant {
 	g := &grant{
-		stack:     &policy.Stack{},
+		stack:     &policy.Stack{SCPs: l.scps, RCPs: l.rcps},
 		principal: policy.Principal{ARN: r.ARN, Account: s.Account.ID},
-		layers:    report.Layers{Identity: layerRead, Boundary: layerNone, SCP: layerNotRead, Resource: layerNotRead},
+		layers:    report.Layers{Identity: layerRead, Boundary: layerNone, SCP: readOrNot(l.scps != nil), RCP: readOrNot(l.rcps != nil), Resource: layerNotRead},
 	}
 	for _, what := range r.Unread {
 		switch what {
@@ -158,7 +172,7 @@ func (g *grant) patterns(i int) []grantedPattern {
 	for _, p := range g.set.Patterns(i) {
 		out := grantedPattern{text: p.Pattern, not: p.Not, conditional: p.Conditional}
 		if p.Not {
-			out.text = "all but " + strings.Join(p.Statement.Resources, ", ")
+			out.text = allBut + strings.Join(p.Statement.Resources, ", ")
 		}
 		set[out] = struct{}{}
 	}

@@ -20,7 +20,7 @@ func BenchmarkRequirements(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		newAsks(place{"aws", account}, new(knowledge), jobs).requirements(jobs, 5)
+		newAsks(place{partition: "aws", account: account}, new(knowledge), jobs).requirements(jobs, 5)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(jobs)), "ns/job")
 }

@@ -391,7 +391,8 @@ func (q *asking) key(field, name string) []topic {
 	text := ""
 	if keyName.MatchString(arn.resource) {
 		if text = q.known.aliases[arn.literal()]; text == "" {
-			q.leaveOpen(field, "the key behind "+shown(name), "policies name a key by its ARN, and nothing that was read tells it (kms:DescribeKey)")
+			q.leave(unresolved{field: field, what: "the key behind " + shown(name), alias: true,
+				why: "policies name a key by its ARN, and nothing that was read tells it (kms:DescribeKey)"})
 			arn.resource, s.alias = "key/", true
 			text = arn.literal() + "*"
 		}

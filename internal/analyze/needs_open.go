@@ -16,6 +16,8 @@ type unresolved struct {
 	field, what, why string
 	// s3 is a location that what ends with, once it is generalised.
 	s3 *s3Location
+	// alias: events may tell the key, see patternsOf.
+	alias bool
 }
 
 // notDescribed is left open by the jobs of a family of which none was described: Search
@@ -40,6 +42,7 @@ func (q *asking) leave(u unresolved) {
 // openNeed is what all of a role's jobs leave open alike.
 type openNeed struct {
 	field, what, why string
+	alias            bool
 	jobs             []*snapshot.Job // the first ones, at most maxEvidence
 	total            int
 	last             *snapshot.Job
@@ -53,7 +56,7 @@ func (o openNeeds) add(j *snapshot.Job, u unresolved, maxEvidence int) {
 	k := openKey{u.field, u.what, u.why}
 	n := o[k]
 	if n == nil {
-		n = &openNeed{field: u.field, what: u.what, why: u.why}
+		n = &openNeed{field: u.field, what: u.what, why: u.why, alias: u.alias}
 		o[k] = n
 	}
 	if n.last == j {
@@ -78,14 +81,7 @@ func (o openNeeds) sorted() []*openNeed {
 
 // requirements are what the jobs of a role need, and what they need without telling.
 func (a *audit) requirements(jobs []*snapshot.Job) ([]*required, []*openNeed) {
-	return newAsks(a.place, knowledgeOf(a.snapshot), jobs).requirements(jobs, report.MaxEvidence)
-}
-
-// onlyIsolated reports whether all of the jobs run in network isolation: their
-// containers have no credentials, so that the platform's needs, which the jobs declare,
-// are all the needs there are (AWS mkt-algo-model-internet-free). Of no job it is false.
-func (a *audit) onlyIsolated(jobs []*snapshot.Job) bool {
-	return len(jobs) > 0 && !slices.ContainsFunc(jobs, func(j *snapshot.Job) bool { return !j.NetworkIsolation })
+	return newAsks(a.place, a.beside, jobs).requirements(jobs, report.MaxEvidence)
 }
 
 // knowledge is what was read beside the jobs and fills what they leave open.
@@ -160,9 +156,11 @@ func reportUnresolved(open []*openNeed) ([]report.Unresolved, int) {
 	return capped(out, report.MaxResources)
 }
 
-// openReasons say in words why a proposal cannot be whole.
+// openReasons say in words why a proposal cannot be whole. Of a key's alias the plan
+// itself speaks: events may have told the key.
 func openReasons(open []*openNeed) []string {
 	var out []string
+	open = slices.DeleteFunc(slices.Clone(open), func(n *openNeed) bool { return n.alias })
 	for i, n := range open {
 		if i == report.MaxEvidence {
 			return append(out, fmt.Sprintf("Not resolved: %d more, see unresolved.", len(open)-i))

@@ -107,7 +107,7 @@ func TestUnresolved(t *testing.T) {
 	} {
 		j := &snapshot.Job{Name: "job-1", Region: "eu-west-1", Status: "Completed", Described: true}
 		tt.set(j)
-		_, open := newAsks(place{"aws", testAccount}, known, nil).requirements([]*snapshot.Job{j}, 5)
+		_, open := newAsks(place{partition: "aws", account: testAccount}, known, nil).requirements([]*snapshot.Job{j}, 5)
 		var got []string
 		for _, n := range open {
 			got = append(got, n.field+": "+n.what)
@@ -121,7 +121,7 @@ func TestUnresolved(t *testing.T) {
 		if slices.Equal(tt.needs, []string{""}) {
 			continue
 		}
-		needs, _ := newAsks(place{"aws", testAccount}, known, nil).requirements([]*snapshot.Job{j}, 5)
+		needs, _ := newAsks(place{partition: "aws", account: testAccount}, known, nil).requirements([]*snapshot.Job{j}, 5)
 		got = nil
 		for _, n := range needs {
 			if n.area != areaLogs && n.area != areaMetrics {
@@ -177,8 +177,7 @@ func TestUnresolvedInTheReport(t *testing.T) {
 
 func TestOnlyIsolated(t *testing.T) {
 	in, out := &snapshot.Job{NetworkIsolation: true}, &snapshot.Job{}
-	a := new(audit)
-	if a.onlyIsolated(nil) || a.onlyIsolated([]*snapshot.Job{in, out}) || !a.onlyIsolated([]*snapshot.Job{in, in}) {
+	if onlyIsolated(nil) || onlyIsolated([]*snapshot.Job{in, out}) || !onlyIsolated([]*snapshot.Job{in, in}) {
 		t.Error("isolated are jobs of which each is")
 	}
 }
@@ -214,7 +213,7 @@ func TestNeedsOfManyJobs(t *testing.T) {
 		Jobs     []string
 	}
 	read := func(jobs []*snapshot.Job) (out []flat, open []openNeed) {
-		needs, left := newAsks(place{"aws", testAccount}, readElsewhere(), jobs).requirements(jobs, 3)
+		needs, left := newAsks(place{partition: "aws", account: testAccount}, readElsewhere(), jobs).requirements(jobs, 3)
 		for _, n := range needs {
 			f := flat{Required: *n}
 			for _, j := range n.jobs {
@@ -241,7 +240,7 @@ func TestNeedsOfManyJobs(t *testing.T) {
 		if !reflect.DeepEqual(needs, again) || !reflect.DeepEqual(open, openAgain) {
 			t.Fatalf("another order, other needs:\n%s", cmp.Diff(fmt.Sprintf("%+v", needs), fmt.Sprintf("%+v", again)))
 		}
-		asks := newAsks(place{"aws", testAccount}, readElsewhere(), jobs)
+		asks := newAsks(place{partition: "aws", account: testAccount}, readElsewhere(), jobs)
 		for _, j := range jobs {
 			own, _ := asks.of(j)
 			for _, n := range own {

@@ -4,67 +4,54 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"sagemaker-role-audit/internal/analyze/policy"
 	"sagemaker-role-audit/internal/analyze/report"
-	"sagemaker-role-audit/internal/collect/snapshot"
 )
 
 // plan is a role's proposal before it is laid out: statements in their order,
 // with what each rests on.
 type plan struct {
-	statements []planned
-	denies     []planned
-	confirm    []string
-	notes      []string
+	obligations []*obligation
+	statements  []planned
+	// review are uses that a person must keep, unresolved what is needed and not known
+	// in full, undecided what could not be granted within today's policies.
+	review, unresolved, undecided []string
+	notes                         []string
 }
 
 // planned is one statement of a proposal.
 type planned struct {
 	spec    policy.Spec
 	area    string
+	section section
 	because []string
-}
-
-// The areas of a proposal that are no requirement of a job's fields.
-const (
-	areaObserved = "observed-use"
-	areaDenies   = "kept-denies"
-)
-
-// atom is one grant that a proposal needs: an action on a pattern, under the
-// conditions that today's grant puts on it.
-type atom struct {
-	action, pattern string
-	// not: pattern is that of a NotResource element, one a line, kept whole.
-	not        bool
-	area       string
-	conditions []policy.Condition
-	because    string
 }
 
 // sidRule names the statements of an area, and of some of its actions.
 type sidRule struct {
 	sid     string
 	area    string
+	section section // empty: core
 	actions []string
 	// beyond marks what AWS documents for every training job and the reference
 	// leaves out: statements of their own.
 	beyond bool
+	// reference is the Sid of the customer's form.
+	reference string
 }
 
 var sidRules = []sidRule{
-	{sid: "ECRAuthorization", area: areaECRPull, actions: []string{"ecr:GetAuthorizationToken"}},
-	{sid: "ECRImagePull", area: areaECRPull},
-	{sid: "S3ListBuckets", area: areaS3Read, actions: []string{"s3:ListBucket"}},
-	{sid: "S3ReadData", area: areaS3Read},
-	{sid: "S3WriteArtifacts", area: areaS3Write},
+	{sid: "ECRAuthorization", area: areaECRPull, actions: []string{"ecr:GetAuthorizationToken"}, reference: "ECRImagePull"},
+	{sid: "ECRImagePull", area: areaECRPull, reference: "ECRImagePull"},
+	{sid: "S3ListBuckets", area: areaS3Read, actions: []string{"s3:ListBucket"}, reference: "S3DataAccess"},
+	{sid: "S3ReadData", area: areaS3Read, reference: "S3DataAccess"},
+	{sid: "S3WriteArtifacts", area: areaS3Write, reference: "S3DataAccess"},
 	{sid: "CloudWatchLogsDescribe", area: areaLogs, actions: []string{"logs:DescribeLogStreams"}, beyond: true},
-	{sid: "CloudWatchLogGroup", area: areaLogs, actions: []string{"logs:CreateLogGroup"}},
-	{sid: "CloudWatchLogs", area: areaLogs},
+	{sid: "CloudWatchLogGroup", area: areaLogs, actions: []string{"logs:CreateLogGroup"}, reference: "CloudWatchLogs"},
+	{sid: "CloudWatchLogs", area: areaLogs, reference: "CloudWatchLogs"},
 	{sid: "CloudWatchMetrics", area: areaMetrics, beyond: true},
 	{sid: "KMSKeys", area: areaKMS},
 	{sid: "VPCNetworkInterfaces", area: areaVPC},
@@ -76,240 +63,150 @@ var sidRules = []sidRule{
 	{sid: "Mlflow", area: areaMlflow},
 	{sid: "CodePackages", area: areaPackages},
 	{sid: "ObservedUse", area: areaObserved},
+	{sid: "OtherUse", area: areaObserved, section: sectionOthers},
+	{sid: "KeptUnobservable", area: areaObserved, section: sectionKept},
+	{sid: "Addition", section: sectionAdditions},
 }
 
-func sidRuleOf(area, action string) int {
-	return slices.IndexFunc(sidRules, func(r sidRule) bool {
-		return r.area == area && (r.actions == nil || slices.Contains(r.actions, action))
-	})
+// sidRuleOf finds the rule of an atom; an area that has none is a use like any other.
+func sidRuleOf(x atom) int {
+	find := func(area string, s section) int {
+		return slices.IndexFunc(sidRules, func(r sidRule) bool {
+			return cmp.Or(r.section, sectionCore) == s && (r.area == area || r.area == "") && (r.actions == nil || slices.Contains(r.actions, x.action))
+		})
+	}
+	if i := find(x.area, x.section); i >= 0 {
+		return i
+	}
+	return find(areaObserved, x.section)
 }
 
-// plan draws the minimal policy of a role: what its jobs need and what it was
-// seen to use, of what it is granted today, and every Deny it has today. It is
-// never wider than today's grant: see held.
+// referenceActions are the customer's.
+var referenceActions = map[string]bool{
+	"s3:GetObject": true, "s3:PutObject": true, "s3:ListBucket": true,
+	"ecr:GetDownloadUrlForLayer": true, "ecr:BatchGetImage": true, "ecr:BatchCheckLayerAvailability": true, "ecr:GetAuthorizationToken": true,
+	"logs:CreateLogGroup": true, "logs:CreateLogStream": true, "logs:PutLogEvents": true,
+}
+
+// plan draws the minimal policy of a role: what its jobs need and what it was seen to
+// use, of what it is granted today, and every Deny it has today. It is never wider
+// than today's grant (see hold), but for the additions that were asked for.
 func (a *audit) plan(j *judgement) *plan {
-	p := &plan{confirm: []string{}, notes: []string{}}
+	p := &plan{}
+	p.obligations = a.obligations(j, p)
 	var atoms []atom
-	served := map[string][]string{} // action -> patterns already proposed
-	for _, n := range j.needs {
-		if n.verdict != report.VerdictRequired && n.verdict != report.VerdictUsed || n.need.strength == strengthFailed {
-			continue
-		}
-		for _, pattern := range p.resolveAlias(j, n) {
-			got, note := a.held(j, n.action, pattern)
-			if note != "" {
-				p.notes = append(p.notes, note)
+	for _, o := range p.obligations {
+		atoms = append(atoms, o.atoms...)
+	}
+	if a.proposal.KeepUnobservable {
+		atoms = append(atoms, a.unobservables(j)...)
+	}
+	if a.proposal.AddMissing {
+		atoms = append(atoms, a.additions(j)...)
+	}
+	if a.proposal.Reference {
+		left := 0
+		atoms = slices.DeleteFunc(atoms, func(x atom) bool {
+			out := !referenceActions[x.action] || !slices.Contains(fourAreas, x.area)
+			if out {
+				left++
 			}
-			for _, x := range got {
-				x.area, x.because = n.area, n.why()
-				atoms = append(atoms, x)
-				served[x.action] = append(served[x.action], x.pattern)
-			}
+			return out
+		})
+		if left > 0 {
+			p.notes = append(p.notes, fmt.Sprintf("%d grants that the evidence asks for are not in the reference's form, and are left out of it.", left))
 		}
 	}
-	for _, o := range sortedObservations(j.seen.used) {
-		if j.actions[o.action].verdict != report.VerdictUsed {
-			continue
-		}
-		sensitive := serviceOf(o.action) == "iam"
-		if i, ok := a.library.catalog.Index(o.action); ok {
-			sensitive = sensitive && !a.library.catalog.IsReadOnly(i) || a.library.catalog.IsPermissionsManagement(i)
-		}
-		for _, resource := range observedPatterns(&o.touch) {
-			if slices.ContainsFunc(served[o.action], func(s string) bool { return policy.Includes(s, resource) }) ||
-				resource == "*" && len(o.resources) == 0 && len(served[o.action]) > 0 {
-				continue
-			}
-			if sensitive {
-				p.confirm = append(p.confirm, fmt.Sprintf("%s was used %s, last on %s: it can change permissions or hand on a role, so it is left out until a person says that the role needs it.",
-					o.action, times(o.count()), day(o.last())))
-				break
-			}
-			got, note := a.held(j, o.action, resource)
-			if note != "" {
-				p.notes = append(p.notes, note)
-			}
-			for _, x := range got {
-				x.area, x.because = areaObserved, fmt.Sprintf("%s was used %s, last on %s", o.action, times(o.count()), day(o.last()))
-				atoms = append(atoms, x)
-			}
-		}
+	p.statements = a.group(irredundant(atoms))
+	p.denies(j)
+	for _, list := range []*[]string{&p.review, &p.unresolved, &p.undecided, &p.notes} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
 	}
-	p.statements = group(atoms)
-	for _, pol := range j.grant.stack.Identity {
-		for _, st := range pol.Document.Statements() {
-			if st.Effect == policy.Deny {
-				spec := st.Spec()
-				spec.Sid = "" // two policies may use one Sid
-				p.denies = append(p.denies, planned{spec, areaDenies, []string{
-					fmt.Sprintf("kept as it is from %s, statement %d", cmp.Or(pol.ARN, pol.Name), st.Index)}})
-			}
-		}
-	}
-	slices.Sort(p.notes)
-	p.notes = slices.Compact(p.notes)
 	return p
 }
 
-func times(n int) string {
-	if n == 1 {
-		return "once"
-	}
-	return fmt.Sprintf("%d times", n)
-}
-
-// why says in one line which jobs ask for the need.
-func (n *judgedNeed) why() string {
-	field := n.fields[0]
-	s := fmt.Sprintf("%s of %d job", field, n.total)
-	if n.total != 1 {
-		s += "s"
-	}
-	return fmt.Sprintf("%s, %s, e.g. %s", s, n.need.strength, n.jobs[0].Name)
-}
-
-// observedPatterns are the resources of calls, generalised; calls whose resource no
-// record tells stand for whatever is granted.
-func observedPatterns(t *touch) []string {
-	if len(t.resources) == 0 {
-		return []string{"*"}
-	}
-	return generalisedResources(t.resources)
-}
-
-// generalisedResources are the resources of calls as patterns, generalised as a job's
-// own locations are. A log stream is new for each job, so all of its group's are
-// meant.
-func generalisedResources(resources map[string]struct{}) []string {
-	nobody := new(snapshot.Job)
-	h := newHoles()
-	locations := map[string]s3Location{}
-	patterns := map[string]struct{}{}
-	for _, r := range sorted(resources) {
-		if loc, ok := parseObjectARN(r); ok {
-			locations[r] = loc
-			h.see(nobody, "", &loc)
-			continue
-		}
-		if group, _, ok := strings.Cut(r, ":log-stream:"); ok {
-			r = group + ":*"
-		}
-		if kind, name, ok := strings.Cut(r, "/"); ok && jobARN.MatchString(kind) && volatile(name, "") {
-			r = kind + "/*"
-		}
-		patterns[r] = struct{}{}
-	}
-	for _, loc := range locations {
-		patterns[h.generalise(nobody, "", loc).pattern()] = struct{}{}
-	}
-	return minimal(patterns)
-}
-
-// jobARN is the part of a job's ARN before its name: each job has a new one.
-// Source: AWS service authorization reference, SageMaker resource types.
-var jobARN = regexp.MustCompile(`^arn:[a-z0-9-]+:sagemaker:[a-z0-9-]+:\d{12}:[a-z-]+-job$`)
-
-// resolveAlias gives the keys that a need for an alias's key was seen to use, so
-// that the proposal need not grant any key; the need's own resource otherwise.
-func (p *plan) resolveAlias(j *judgement, n *judgedNeed) []string {
-	if !n.need.alias {
-		return []string{n.resource}
-	}
-	keys := map[string]struct{}{}
-	for _, action := range []string{"kms:GenerateDataKey", "kms:Decrypt", "kms:Encrypt"} {
-		if o := j.seen.used[action]; o != nil {
-			for r := range o.resources {
-				if policy.Includes(n.resource, r) {
-					keys[r] = struct{}{}
-				}
+// denies keeps every Deny of today as it is.
+func (p *plan) denies(j *judgement) {
+	n := 0
+	for _, pol := range j.grant.stack.Identity {
+		for _, st := range pol.Document.Statements() {
+			if st.Effect != policy.Deny {
+				continue
 			}
+			n++
+			spec := st.Spec()
+			spec.Sid = fmt.Sprintf("KeptDeny%d", n) // two policies may use one Sid
+			p.statements = append(p.statements, planned{spec, "", sectionDenies,
+				[]string{fmt.Sprintf("kept as it is from %s, statement %d", cmp.Or(pol.ARN, pol.Name), st.Index)}})
 		}
 	}
-	if len(keys) == 0 {
-		p.notes = append(p.notes, fmt.Sprintf("%s names its key by an alias, which IAM cannot match and no event resolved: put the key's ARN in the place of %s.", n.fields[0], n.resource))
-		return []string{n.resource}
-	}
-	return sorted(keys)
+	slices.SortStableFunc(p.statements, func(x, y planned) int {
+		return cmp.Compare(slices.Index(sections, x.section), slices.Index(sections, y.section))
+	})
 }
 
-// held intersects a needed pattern with what identity policies grant today, and
-// keeps the conditions that come with it. The note says what could not be
-// granted within today's policies.
-func (a *audit) held(j *judgement, action, pattern string) ([]atom, string) {
-	g := j.grant
-	access := g.stack.Access(g.principal, action, pattern, g.known)
-	if access.Identity == policy.No {
-		return nil, ""
+// irredundant drops the atoms that another one includes under the same conditions, or
+// under none: of two that include each other the first stays.
+func irredundant(atoms []atom) []atom {
+	byAction := map[string][]int{}
+	for i, x := range atoms {
+		byAction[x.action] = append(byAction[x.action], i)
 	}
-	index, known := a.library.catalog.Index(action)
-	resourceless := known && a.library.catalog.Resourceless(index)
-	// A Deny may take part of it away; every Deny is kept, so that is no matter here.
+	includes := func(x, y atom) bool {
+		if x.not || y.not {
+			return x.not && y.not && x.pattern == y.pattern
+		}
+		return policy.Includes(x.pattern, y.pattern)
+	}
+	served := func(x, y atom) bool { // y serves x
+		return (len(y.conditions) == 0 || conditionsKey(x.conditions) == conditionsKey(y.conditions)) && includes(y, x)
+	}
 	var out []atom
-	for _, m := range access.Allows {
-		switch {
-		case m.Layer != policy.LayerIdentity || m.Partial && !resourceless:
-		case m.Statement.Unconditional():
-			return []atom{{action: action, pattern: pattern}}, ""
-		default:
-			out = append(out, atom{action: action, pattern: pattern, conditions: m.Statement.Conditions})
+	for i, x := range atoms {
+		if !slices.ContainsFunc(byAction[x.action], func(k int) bool {
+			y := atoms[k]
+			return k != i && served(x, y) && (!served(y, x) || k < i)
+		}) {
+			out = append(out, x)
 		}
 	}
-	if len(out) > 0 {
-		return out, ""
-	}
-	// Today's grant is narrower than the need: keep its own patterns within it.
-	if known {
-		for _, granted := range g.set.Patterns(index) {
-			switch {
-			case granted.Not && pattern == "*":
-				out = append(out, atom{action: action, pattern: strings.Join(granted.Statement.Resources, "\n"), not: true, conditions: granted.Statement.Conditions})
-			case !granted.Not && policy.Includes(pattern, granted.Pattern):
-				out = append(out, atom{action: action, pattern: granted.Pattern, conditions: granted.Statement.Conditions})
-			}
-		}
-	}
-	if len(out) == 0 {
-		return nil, fmt.Sprintf("%s on %s is granted today in part only, by patterns that cross it: left out of this draft.", action, pattern)
-	}
-	return out, fmt.Sprintf("%s is proposed only on the part of %s that is granted today.", action, pattern)
+	return out
 }
 
 // group merges atoms into statements: the actions of one kind that share
 // resources and conditions. The order is that of sidRules.
-func group(atoms []atom) []planned {
+func (a *audit) group(atoms []atom) []planned {
 	type set struct {
 		rule       int
 		conditions string
 		not        bool
 	}
-	type cell struct {
+	type key struct {
 		set
 		action string
 	}
-	patterns := map[cell]map[string]struct{}{}
-	because := map[set]map[string]struct{}{}
-	specs := map[string][]policy.Condition{}
+	patterns := map[key]map[string]struct{}{}
+	because := map[key]map[string]struct{}{}
+	specs := map[string][]policy.ConditionSpec{}
 	for _, x := range atoms {
-		s := set{sidRuleOf(x.area, x.action), conditionsKey(x.conditions), x.not}
+		s := set{sidRuleOf(x), conditionsKey(x.conditions), x.not}
 		specs[s.conditions] = x.conditions
-		c := cell{s, x.action}
-		if patterns[c] == nil {
-			patterns[c] = map[string]struct{}{}
+		k := key{s, x.action}
+		if patterns[k] == nil {
+			patterns[k], because[k] = map[string]struct{}{}, map[string]struct{}{}
 		}
-		patterns[c][x.pattern] = struct{}{}
-		if because[s] == nil {
-			because[s] = map[string]struct{}{}
-		}
-		because[s][x.because] = struct{}{}
+		patterns[k][x.pattern] = struct{}{}
+		because[k][x.because] = struct{}{}
 	}
 	type statement struct {
 		set
 		resources string
 	}
 	actionsOf := map[statement][]string{}
-	for c, res := range patterns {
-		st := statement{c.set, strings.Join(minimal(res), "\n")}
-		actionsOf[st] = append(actionsOf[st], c.action)
+	for k, res := range patterns {
+		st := statement{k.set, strings.Join(sorted(res), "\n")}
+		actionsOf[st] = append(actionsOf[st], k.action)
 	}
 	for st := range actionsOf {
 		slices.Sort(actionsOf[st])
@@ -322,44 +219,31 @@ func group(atoms []atom) []planned {
 	used := map[string]int{}
 	for _, st := range order {
 		rule := sidRules[st.rule]
-		used[rule.sid]++
 		sid := rule.sid
-		if n := used[rule.sid]; n > 1 {
-			sid = fmt.Sprintf("%s%d", sid, n)
+		if a.proposal.Reference {
+			sid = cmp.Or(rule.reference, sid)
 		}
-		names := actionsOf[st]
-		why, _ := capped(sorted(because[st.set]), report.MaxEvidence)
+		if used[sid]++; used[sid] > 1 {
+			sid = fmt.Sprintf("%s%d", sid, used[sid])
+		}
+		reasons := map[string]struct{}{}
+		for _, action := range actionsOf[st] {
+			maps.Copy(reasons, because[key{st.set, action}])
+		}
+		why, _ := capped(sorted(reasons), report.MaxEvidence)
 		if rule.beyond {
 			why = append([]string{"beyond the reference: AWS documents it for every training job"}, why...)
 		}
-		spec := policy.Spec{Sid: sid, Effect: policy.Allow, Actions: names}
+		spec := policy.Spec{Sid: sid, Effect: policy.Allow, Actions: actionsOf[st]}
 		if st.not {
 			spec.NotResources = strings.Split(st.resources, "\n")
 		} else {
 			spec.Resources = strings.Split(st.resources, "\n")
 		}
-		for _, c := range specs[st.conditions] {
-			spec.Conditions = append(spec.Conditions, policy.ConditionSpec{Operator: c.Operator, Key: c.Key, Values: c.Values})
-		}
-		out = append(out, planned{spec, rule.area, why})
+		spec.Conditions = specs[st.conditions]
+		out = append(out, planned{spec, cmp.Or(rule.area, areaObserved), cmp.Or(rule.section, sectionCore), why})
 	}
 	return out
-}
-
-// minimal drops the patterns that another includes, and sorts.
-func minimal(set map[string]struct{}) []string {
-	all := sorted(set)
-	return slices.DeleteFunc(slices.Clone(all), func(p string) bool {
-		return slices.ContainsFunc(all, func(q string) bool { return p != q && policy.Includes(q, p) && !(policy.Includes(p, q) && p < q) })
-	})
-}
-
-func conditionsKey(conditions []policy.Condition) string {
-	var b strings.Builder
-	for _, c := range conditions {
-		fmt.Fprintf(&b, "%s\x00%s\x00%q\x00", c.Operator, c.Key, c.Strings())
-	}
-	return b.String()
 }
 
 // cells are the proposed actions and resources of an area.

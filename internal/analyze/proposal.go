@@ -1,56 +1,173 @@
 package analyze
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"sagemaker-role-audit/internal/analyze/policy"
 	"sagemaker-role-audit/internal/analyze/report"
-	"sagemaker-role-audit/internal/collect/snapshot"
 )
 
-// proposal lays a plan out as IAM documents with the reasons of each statement.
-func (a *audit) proposal(j *judgement, p *plan) *report.Proposal {
+// proposalName is the customer's name for the policy.
+const proposalName = "sagemaker-least-privilege"
+
+// propose lays a plan out as IAM documents with the reasons of each statement, and
+// proves them.
+func (a *audit) propose(j *judgement, p *plan) *report.Proposal {
 	out := &report.Proposal{Policies: []report.ProposedPolicy{}, Statements: []report.Statement{}, Removed: []report.Removed{},
-		Confirm: p.confirm, Notes: p.notes}
+		Review: list(p.review), Confirm: []string{}, Notes: list(p.notes), Backtest: a.backtest(j)}
 	kept := map[string]bool{}
+	allows := 0
 	var specs []policy.Spec
-	for i, st := range slices.Concat(p.statements, p.denies) {
-		if st.area == areaDenies {
-			st.spec.Sid = fmt.Sprintf("KeptDeny%d", i-len(p.statements)+1)
-		} else {
+	for _, st := range p.statements {
+		if st.spec.Effect == policy.Allow {
+			allows++
 			for _, action := range st.spec.Actions {
 				kept[action] = true
 			}
 		}
 		specs = append(specs, st.spec)
-		out.Statements = append(out.Statements, report.Statement{Sid: st.spec.Sid, Area: st.area, Because: st.because})
+		out.Statements = append(out.Statements, report.Statement{Sid: st.spec.Sid, Area: st.area, Section: string(st.section), Because: st.because})
 	}
-	out.Proof = report.Proof{Status: "draft", Reasons: a.draftReasons(j), Assumes: []string{HoleRule}, Counterexamples: []string{}}
-	if len(p.statements) > 0 {
-		d, err := policy.Build(specs...)
-		if err != nil {
-			// Every part comes from a parsed policy or is escaped: see literal.
+	var documents []*policy.Document
+	if allows > 0 {
+		var err error
+		if documents, err = pack(specs); err != nil {
+			// Every part comes from a parsed policy or is escaped: see actions.Literal.
 			out.Notes = append(out.Notes, "No document: "+err.Error())
-		} else {
-			out.Policies = append(out.Policies, report.ProposedPolicy{Name: "sagemaker-least-privilege", Document: d.Indent()})
-			out.Proof.Characters = d.Size()
-			if d.Size() > policy.QuotaRoleInline {
-				out.Notes = append(out.Notes, fmt.Sprintf("The document has %d characters, and a role's inline policies may have %d in all.", d.Size(), policy.QuotaRoleInline))
-			}
 		}
 	} else {
 		out.Notes = append(out.Notes, "Nothing that this role is granted was needed by a job or seen in use: there is no policy to propose.")
+	}
+	out.Proof = a.prove(j, p, documents)
+	for i, d := range documents {
+		named := report.ProposedPolicy{Kind: "inline", Name: proposalName, Document: d.Indent()}
+		if len(documents) > 1 {
+			named.Kind, named.Name = "managed", fmt.Sprintf("%s-%d", proposalName, i+1)
+		}
+		out.Policies = append(out.Policies, named)
+		out.Proof.Characters += d.Size()
+	}
+	switch n := len(documents); {
+	case n > policiesPerRole:
+		out.Notes = append(out.Notes, fmt.Sprintf("The proposal fills %d managed policies, and a role may have %d by default.", n, policiesPerRole))
+	case n > 1:
+		out.Notes = append(out.Notes, fmt.Sprintf("The proposal has %d characters, more than the %d that a role's inline policies may have: it is split into %d managed policies.",
+			out.Proof.Characters, policy.QuotaRoleInline, n))
 	}
 	if !j.trust.AllowsSageMaker && len(j.sub.jobs) > 0 && j.grant.trust != nil {
 		out.Trust = []byte(trustBaseline)
 	}
 	a.removals(j, kept, out)
+	out.Before, out.After = a.extentBefore(j), extentAfter(p)
 	out.Notes = list(out.Notes)
 	return out
+}
+
+// policiesPerRole is how many managed policies a role may have by default.
+// Source: AWS IAM reference_iam-quotas.
+const policiesPerRole = 20
+
+// partMark stands in the Sid of a statement that was split, before its number.
+const partMark = "Part"
+
+// pack writes statements into one inline policy, or where that is too long into as
+// few managed ones as their order allows; a statement too long for one is halved.
+func pack(specs []policy.Spec) ([]*policy.Document, error) {
+	whole, err := policy.Build(specs...)
+	if err != nil {
+		return nil, err
+	}
+	if whole.Size() <= policy.QuotaRoleInline {
+		return []*policy.Document{whole}, nil
+	}
+	var pieces []policy.Spec
+	for _, s := range specs {
+		parts := halve(s)
+		for i := range parts {
+			if len(parts) > 1 {
+				parts[i].Sid = fmt.Sprintf("%s%s%d", s.Sid, partMark, i+1)
+			}
+		}
+		pieces = append(pieces, parts...)
+	}
+	var out []*policy.Document
+	for len(pieces) > 0 {
+		n := 1
+		var d *policy.Document
+		for ; n <= len(pieces); n++ {
+			next, err := policy.Build(pieces[:n]...)
+			if err != nil {
+				return nil, err
+			}
+			if n > 1 && next.Size() > policy.QuotaManagedPolicy {
+				break
+			}
+			d = next
+		}
+		out = append(out, d)
+		pieces = pieces[n-1:]
+	}
+	return out, nil
+}
+
+// halve splits a statement until each part fits a managed policy: its resources, or
+// its actions where there is one resource.
+func halve(s policy.Spec) []policy.Spec {
+	d, err := policy.Build(s)
+	if err != nil || d.Size() <= policy.QuotaManagedPolicy {
+		return []policy.Spec{s}
+	}
+	first, second := s, s
+	switch {
+	case len(s.Resources) > 1:
+		n := len(s.Resources) / 2
+		first.Resources, second.Resources = s.Resources[:n], s.Resources[n:]
+	case len(s.Actions) > 1:
+		n := len(s.Actions) / 2
+		first.Actions, second.Actions = s.Actions[:n], s.Actions[n:]
+	default:
+		return []policy.Spec{s}
+	}
+	return append(halve(first), halve(second)...)
+}
+
+// extentBefore counts what is granted today: actions, and patterns of resources of
+// those that are proposed or removed.
+func (a *audit) extentBefore(j *judgement) report.Extent {
+	out := report.Extent{Actions: j.actions.count}
+	patterns := map[string]struct{}{}
+	for _, pol := range j.grant.stack.Identity {
+		for _, st := range pol.Document.Statements() {
+			if st.Effect != policy.Allow {
+				continue
+			}
+			for _, r := range st.Resources {
+				patterns[fmt.Sprint(st.NotResource, r)] = struct{}{}
+			}
+		}
+	}
+	out.Resources = len(patterns)
+	return out
+}
+
+func extentAfter(p *plan) report.Extent {
+	actions, patterns := map[string]struct{}{}, map[string]struct{}{}
+	for _, st := range p.statements {
+		if st.spec.Effect != policy.Allow {
+			continue
+		}
+		for _, x := range st.spec.Actions {
+			actions[x] = struct{}{}
+		}
+		for _, r := range slices.Concat(st.spec.Resources, st.spec.NotResources) {
+			patterns[fmt.Sprint(st.spec.NotResources != nil, r)] = struct{}{}
+		}
+	}
+	return report.Extent{Actions: len(actions), Resources: len(patterns)}
 }
 
 // trustBaseline is the trust policy of an execution role. Source: AWS
@@ -68,51 +185,49 @@ const trustBaseline = `{
   ]
 }`
 
-// draftReasons says why the proposal is no more than a draft.
-func (a *audit) draftReasons(j *judgement) []string {
-	out := []string{"This version does not prove a proposal."}
-	if a.observer.blind != "" {
-		out = append(out, "Use is not wholly known: "+a.observer.blind+".")
-	}
-	if slices.ContainsFunc(j.sub.jobs, func(job *snapshot.Job) bool { return !job.NetworkIsolation }) {
-		out = append(out, "User code runs with this role's credentials, and Event history shows no calls of the data plane: other S3 use would not be seen.")
-	}
-	out = append(out, openReasons(j.unresolved)...)
-	others := "Other users of the role (notebooks, Studio, endpoints, processing) were not read"
-	if n := len(workloads(a.snapshot, j.sub)); n > 0 {
-		others += fmt.Sprintf("; its log streams show %d of them", n)
-	}
-	out = append(out, others+".")
-	return out
-}
-
-// removals lists what the proposal drops: what is unused, and beside it, to be
-// confirmed, what nobody could observe.
+// removals lists what the proposal drops: what is unused, with the day IAM saw it
+// last; and beside it, to be confirmed, what nobody could observe. Of a role that runs
+// network-isolated jobs alone that goes as well: no code of theirs could have called it.
 func (a *audit) removals(j *judgement, kept map[string]bool, out *report.Proposal) {
-	perService := map[string][]string{}
 	unobservable := map[string]int{}
-	for action, v := range j.actions {
-		switch {
-		case kept[action]:
-		case v.verdict == report.VerdictUnused:
-			perService[serviceOf(action)] = append(perService[serviceOf(action)], action)
-			out.RemovedTotal++
-		case v.verdict == report.VerdictUnobservable:
+	isolated := onlyIsolated(j.sub.jobs) && len(workloads(a.snapshot, j.sub)) == 0
+	var all []report.Removed
+	add := func(action string, count int, because string, seen *time.Time) {
+		out.RemovedTotal += count
+		if len(all) < report.MaxRemoved {
+			all = append(all, report.Removed{Action: action, Count: count, Because: because, LastSeen: seen})
+		}
+	}
+	const unused = string(report.VerdictUnused)
+	for _, s := range serviceSpans() {
+		var goes []int
+		for i := s.from; i < s.to; i++ {
+			switch v := j.actions.table[j.actions.index[i]]; {
+			case v.verdict == report.VerdictUnused && !kept[a.library.catalog.Action(i)]:
+				goes = append(goes, i)
+			case v.verdict == report.VerdictUnobservable && !kept[a.library.catalog.Action(i)] && isolated:
+				action := a.library.catalog.Action(i)
+				add(action, 1, "unobservable, and the role runs network-isolated jobs alone, whose code has no credentials", j.accessed.actionAt(action))
+			case v.verdict == report.VerdictUnobservable && !kept[a.library.catalog.Action(i)]:
+				unobservable[s.name]++
+			}
+		}
+		if len(goes) == s.to-s.from {
+			add(s.name+":*", len(goes), unused, j.accessed.serviceAt(s.name))
+			continue
+		}
+		for _, i := range goes {
+			action := a.library.catalog.Action(i)
+			add(action, 1, unused, j.accessed.actionAt(action))
+		}
+	}
+	for action, v := range j.actions.named {
+		if v.verdict == report.VerdictUnobservable && !kept[action] {
 			unobservable[serviceOf(action)]++
 		}
 	}
-	var all []report.Removed
-	for service, names := range perService {
-		if len(names) == a.perService[service] {
-			all = append(all, report.Removed{Action: service + ":*", Count: len(names), Because: string(report.VerdictUnused)})
-			continue
-		}
-		for _, name := range names {
-			all = append(all, report.Removed{Action: name, Count: 1, Because: string(report.VerdictUnused)})
-		}
-	}
-	slices.SortFunc(all, func(x, y report.Removed) int { return cmp.Compare(x.Action, y.Action) })
-	out.Removed, _ = capped(all, report.MaxRemoved)
+	slices.SortFunc(all, func(x, y report.Removed) int { return strings.Compare(x.Action, y.Action) })
+	out.Removed = list(all)
 	if len(unobservable) > 0 {
 		total := 0
 		for _, n := range unobservable {
@@ -126,6 +241,27 @@ func (a *audit) removals(j *judgement, kept map[string]bool, out *report.Proposa
 		out.Confirm = append(out.Confirm, fmt.Sprintf("%d granted actions that nobody could observe are not in the proposal (%s%s): confirm that the role's code does without them.",
 			total, strings.Join(services, ", "), more))
 	}
+}
+
+// serviceAt and actionAt are when IAM saw a service reached, or a tracked action
+// attempted, last; nil for never, or not told.
+func (t *accessed) serviceAt(service string) *time.Time {
+	if s := t.services[service]; s != nil {
+		return moment(s.At)
+	}
+	return nil
+}
+
+func (t *accessed) actionAt(action string) *time.Time {
+	service, name, _ := strings.Cut(action, ":")
+	if s := t.services[service]; s != nil {
+		for _, x := range s.Actions {
+			if strings.EqualFold(x.Action, name) {
+				return moment(x.At)
+			}
+		}
+	}
+	return nil
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

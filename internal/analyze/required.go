@@ -77,7 +77,11 @@ type need struct {
 }
 
 // place is where a role's jobs run, for the ARNs of what they need.
-type place struct{ partition, account string }
+type place struct {
+	partition, account string
+	// exact leaves each job's own locations as they are: of tests.
+	exact bool
+}
 
 // folders are the S3OutputPaths that some job's artifact shows to be folders.
 type folders map[string]bool
@@ -299,7 +303,7 @@ func (a *asks) requirements(jobs []*snapshot.Job, maxEvidence int) ([]*required,
 	for _, j := range jobs {
 		needs, open = a.appendTo(needs[:0], j)
 		for _, n := range needs {
-			if n.s3 != nil {
+			if n.s3 != nil && !a.exact {
 				n.resource = h.generalise(j, n.field, *n.s3).pattern()
 			}
 			k := key{n.area, n.action, n.resource}

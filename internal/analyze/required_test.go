@@ -57,7 +57,7 @@ func TestGeneralise(t *testing.T) {
 		{"behind an alternative", jobs("s3://bkt/a/2026-10-01/", "s3://bkt/c/2026-10-01/"), []string{"bkt/a/*", "bkt/c/*"}},
 	} {
 		var got []string
-		needs, _ := newAsks(place{"aws", "123456789012"}, new(knowledge), tt.jobs).requirements(tt.jobs, 5)
+		needs, _ := newAsks(place{partition: "aws", account: "123456789012"}, new(knowledge), tt.jobs).requirements(tt.jobs, 5)
 		for _, r := range needs {
 			if r.action == "s3:GetObject" {
 				got = append(got, strings.TrimPrefix(r.resource, "arn:aws:s3:::"))
@@ -71,7 +71,7 @@ func TestGeneralise(t *testing.T) {
 
 // TestNeeds holds each field of a job against the actions it asks for.
 func TestNeeds(t *testing.T) {
-	p := newAsks(place{"aws", "123456789012"}, new(knowledge), nil)
+	p := newAsks(place{partition: "aws", account: "123456789012"}, new(knowledge), nil)
 	base := func() *snapshot.Job {
 		return &snapshot.Job{Name: "j", Region: "eu-west-1", Status: "Completed", CreatedAt: time.Unix(1, 0)}
 	}
@@ -163,7 +163,7 @@ func TestNeeds(t *testing.T) {
 }
 
 func TestStrength(t *testing.T) {
-	p := newAsks(place{"aws", "123456789012"}, new(knowledge), nil)
+	p := newAsks(place{partition: "aws", account: "123456789012"}, new(knowledge), nil)
 	for status, want := range map[string]strength{"Completed": strengthCompleted, "Failed": strengthFailed, "Stopped": strengthDeclared, "InProgress": strengthDeclared, "": strengthDeclared} {
 		j := &snapshot.Job{Name: "j", Status: status, Output: snapshot.S3Output{URI: "s3://bkt/out"}}
 		needs, _ := p.of(j)

@@ -19,9 +19,9 @@ func (a *audit) role(j *judgement) report.Role {
 		ARN: sub.key.ARN, ID: sub.key.ID, Name: nameOf(sub.key.ARN), Path: pathOf(sub.key.ARN),
 		Exists: !sub.gone, Jobs: jobsOf(sub.jobs), Workloads: workloads(a.snapshot, sub),
 		Trust: j.trust, Policies: []report.PolicyRef{},
-		Layers: report.Layers{Identity: layerNotRead, Boundary: layerNotRead, SCP: layerNotRead, Resource: layerNotRead},
+		Layers: report.Layers{Identity: layerNotRead, Boundary: layerNotRead, SCP: layerNotRead, RCP: layerNotRead, Resource: layerNotRead},
 		Counts: j.counts(), Used: []report.Used{}, Required: []report.Required{}, Denied: []report.Denied{}, Missing: []report.Missing{},
-		Granted:      report.Granted{Identity: j.identity, Effective: len(j.actions), Conditional: j.conditional, Services: j.services()},
+		Granted:      report.Granted{Identity: j.identity, Effective: j.actions.count, Conditional: j.conditional, Services: j.services()},
 		Unused:       a.unseen(j, report.VerdictUnused),
 		Unobservable: a.unseen(j, report.VerdictUnobservable),
 	}
@@ -29,6 +29,7 @@ func (a *audit) role(j *judgement) report.Role {
 		r.Name, r.Path = role.Name, role.Path
 		r.CreatedAt, r.LastUsedAt = moment(role.CreatedAt), moment(role.LastUsed.At)
 		r.Policies, r.Layers = list(j.grant.refs), j.grant.layers
+		r.Layers.Resource = resourceLayer(j)
 	}
 	a.fillUsed(j, &r)
 	a.fillRequired(j, &r)
@@ -37,13 +38,13 @@ func (a *audit) role(j *judgement) report.Role {
 	r.Cells = []report.JudgedCell{}
 	for _, c := range j.cells.sorted() {
 		if r.CellsTotal++; r.CellsTotal <= report.MaxCells {
-			r.Cells = append(r.Cells, a.reportCell(c))
+			r.Cells = append(r.Cells, a.reportCell(j, c))
 		}
 	}
 	var plan *plan
 	if j.grant != nil && j.grant.unknown == "" {
 		plan = a.plan(j)
-		r.Proposal = a.proposal(j, plan)
+		r.Proposal = a.propose(j, plan)
 	}
 	r.Areas = a.areas(j, plan)
 	r.Reach = a.reach(j)
@@ -220,8 +221,7 @@ func (j *judgement) whyResolved(refused, allowed time.Time) string {
 	return ""
 }
 
-// readiness says what may be done with the role's proposal now. No proposal is
-// proven in this version, so none is ready.
+// readiness says what may be done with the role's proposal now.
 func (a *audit) readiness(j *judgement, p *report.Proposal) (report.Readiness, []string) {
 	switch {
 	case j.sub.former:
@@ -232,8 +232,13 @@ func (a *audit) readiness(j *judgement, p *report.Proposal) (report.Readiness, [
 		return report.Blocked, []string{"the role could not be read"}
 	case p == nil:
 		return report.Blocked, []string{j.grant.unknown}
+	case p.Proof.Status == statusRefuted, p.Proof.Status == statusUndecided:
+		return report.Draft, slices.Concat(p.Proof.Counterexamples, p.Proof.Reasons)
 	}
-	return report.Draft, p.Proof.Reasons
+	if open := slices.Concat(p.Proof.Reasons, p.Review, p.Confirm); len(open) > 0 {
+		return report.Confirm, open
+	}
+	return report.Ready, []string{}
 }
 
 func nameOf(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }

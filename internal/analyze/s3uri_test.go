@@ -83,7 +83,7 @@ func TestParseS3(t *testing.T) {
 		{"", "", "no S3 URI"},
 	} {
 		got := ""
-		l, why := place{"aws", testAccount}.parseS3("eu-west-1", tt.uri)
+		l, why := place{partition: "aws", account: testAccount}.parseS3("eu-west-1", tt.uri)
 		if why == "" {
 			got, why = l.pattern(), l.note
 		}
@@ -92,7 +92,7 @@ func TestParseS3(t *testing.T) {
 		}
 	}
 	for partition, want := range map[string]string{"aws-cn": "arn:aws-cn:s3:::bucket/k", "aws-us-gov": "arn:aws-us-gov:s3:::bucket/k"} {
-		if l, _ := (place{partition, testAccount}).parseS3("r", "s3://bucket/k"); l.pattern() != want {
+		if l, _ := (place{partition: partition, account: testAccount}).parseS3("r", "s3://bucket/k"); l.pattern() != want {
 			t.Errorf("%s: %s", partition, l.pattern())
 		}
 	}
@@ -166,7 +166,7 @@ func checkPattern(t *testing.T, uri string, l s3Location, pattern string) {
 // nothing outside its bucket, after the hole rule too, and that cuts between segments.
 func TestHostileURIs(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	p, read := place{"aws", testAccount}, 0
+	p, read := place{partition: "aws", account: testAccount}, 0
 	for range 5000 {
 		uri := hostileURI(r)
 		l, why := p.parseS3("us-east-1", uri)
@@ -205,7 +205,7 @@ func FuzzS3URI(f *testing.F) {
 		f.Add(hostileURI(r))
 	}
 	f.Fuzz(func(t *testing.T, uri string) {
-		l, why := place{"aws", testAccount}.parseS3("us-east-1", uri)
+		l, why := place{partition: "aws", account: testAccount}.parseS3("us-east-1", uri)
 		if why != "" || l.bucket == "other-bucket" {
 			return
 		}

@@ -1,7 +1,6 @@
 package analyze
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -25,7 +24,7 @@ type judgement struct {
 	cells      cells
 	// actions holds the verdict of every action that is effectively granted,
 	// by name: what the sum law is about.
-	actions map[string]actionVerdict
+	actions *actionVerdicts
 	// identity counts the actions that identity policies grant, conditional the
 	// effective ones that stand under an undecided condition.
 	identity, conditional int
@@ -45,7 +44,7 @@ type actionVerdict struct {
 // judgedNeed is a requirement held against the grant.
 type judgedNeed struct {
 	*required
-	access  policy.Access
+	access  access
 	verdict report.Verdict
 }
 
@@ -63,20 +62,16 @@ const (
 	reasonUnknown    = "not in the catalogue of IAM actions"
 )
 
-// judge gives every cell and every granted action of the role its verdict: the
-// first rule that applies, as docs/verdicts.md lists them.
-func (a *audit) judge(sub *subject) *judgement {
-	j := &judgement{sub: sub, seen: observe(a.snapshot, sub), actions: map[string]actionVerdict{},
+// known gathers what is known of a role under a grant: what it was seen to do, what its
+// jobs need, and the verdict of every cell.
+func (a *audit) known(sub *subject, g *grant, told *accessed) *judgement {
+	j := &judgement{sub: sub, grant: g, accessed: told, seen: observe(a.snapshot, sub), actions: newActionVerdicts(a.library.catalog),
 		trust: report.Trust{Guard: "unknown", OtherPrincipals: []string{}}}
-	if sub.role != nil {
-		j.grant = a.library.grantOf(a.snapshot, sub.role)
-		j.accessed = a.accessedBy(sub)
-		if j.grant.trust != nil {
-			j.trust = readTrust(j.grant.trust)
+	if g != nil {
+		j.unrecorded = a.unrecordedServices(g)
+		if g.trust != nil {
+			j.trust = readTrust(g.trust)
 		}
-	}
-	if j.grant != nil {
-		j.unrecorded = a.unrecordedServices(j.grant)
 	}
 	needs, open := a.requirements(sub.jobs)
 	j.unresolved = open
@@ -88,23 +83,24 @@ func (a *audit) judge(sub *subject) *judgement {
 		i := slices.IndexFunc(j.cells[n.action], func(c *cell) bool { return c.need != nil && c.resource == n.resource })
 		n.verdict = j.cells[n.action][i].verdict
 	}
+	return j
+}
+
+// judge gives every cell and every granted action of the role its verdict: the
+// first rule that applies, as docs/verdicts.md lists them.
+func (a *audit) judge(sub *subject) *judgement {
+	var (
+		g    *grant
+		told *accessed
+	)
+	if sub.role != nil {
+		g, told = a.library.grantOf(a.snapshot, sub.role), a.accessedBy(sub)
+	}
+	j := a.known(sub, g, told)
 	if j.grant == nil {
 		return j
 	}
-	catalog := a.library.catalog
-	for i := range catalog.Len() {
-		if j.grant.set.Identity(i) != policy.No {
-			j.identity++
-		}
-		state := j.grant.set.Effective(i)
-		if state == policy.No {
-			continue
-		}
-		if state == policy.Conditional {
-			j.conditional++
-		}
-		j.actions[catalog.Action(i)] = a.judgeAction(j, i)
-	}
+	a.judgeActions(j)
 	a.judgeUnknownActions(j)
 	return j
 }
@@ -113,10 +109,9 @@ func (a *audit) judge(sub *subject) *judgement {
 // no management events.
 func (a *audit) unrecordedServices(g *grant) map[string]bool {
 	out := map[string]bool{}
-	catalog := a.library.catalog
-	for i := range catalog.Len() {
-		if only, _ := catalog.PermissionOnly(i); !only && g.set.Effective(i) != policy.No && visibilities()[i].Class != actions.Management {
-			out[catalog.Service(i)] = true
+	for _, i := range unrecordedActions() {
+		if g.set.Effective(i) != policy.No {
+			out[a.library.catalog.Service(i)] = true
 		}
 	}
 	return out
@@ -131,12 +126,16 @@ func (a *audit) judgeAction(j *judgement, i int) actionVerdict {
 	best := len(strongest)
 	var v actionVerdict
 	for _, c := range j.cells[a.library.catalog.Action(i)] {
-		if !c.granted() || !c.effective() {
+		verdict := c.verdict
+		switch {
+		case c.access.byResource():
+			verdict = report.VerdictBlocked // no layer that narrows the grant of the action
+		case !c.granted() || !c.effective():
 			continue
 		}
-		if rank := slices.Index(strongest, c.verdict); rank >= 0 && rank < best {
-			best, v = rank, actionVerdict{verdict: c.verdict}
-			if c.verdict == report.VerdictUnobservable {
+		if rank := slices.Index(strongest, verdict); rank >= 0 && rank < best {
+			best, v = rank, actionVerdict{verdict: verdict}
+			if verdict == report.VerdictUnobservable {
 				v.reason = c.reason
 			}
 		}
@@ -163,13 +162,22 @@ func (a *audit) whyUnobservable(j *judgement, i int, resources []string, elsewhe
 	case j.grant.unknown != "", j.grant.layers.Boundary == layerNotRead:
 		return reasonNoGrant
 	}
+	if why := a.whyUnseen(i, resources); why != "" {
+		return why
+	}
+	return a.veto(j, action)
+}
+
+// whyUnseen is what holds of an action in any role.
+func (a *audit) whyUnseen(i int, resources []string) string {
+	action := a.library.catalog.Action(i)
 	if why := a.observer.whyNotSeen(i, action, resources); why != "" {
 		return why
 	}
 	if a.observer.jobs != "" && requirable()[action] {
 		return a.observer.jobs
 	}
-	return a.veto(j, action)
+	return ""
 }
 
 // visibilities are those of the catalogue's actions.
@@ -219,78 +227,11 @@ func (a *audit) judgeUnknownActions(j *judgement) {
 		if j.seen.used[name] != nil {
 			v = actionVerdict{verdict: report.VerdictUsed}
 		}
-		j.actions[name] = v
+		j.actions.setNamed(name, v)
 	}
-}
-
-// counts sums the verdicts of a role.
-func (j *judgement) counts() report.Counts {
-	c := report.Counts{Granted: len(j.actions)}
-	for _, v := range j.actions {
-		switch v.verdict {
-		case report.VerdictUsed:
-			c.Used++
-		case report.VerdictRequired:
-			c.Required++
-		case report.VerdictBlocked:
-			c.Blocked++
-		case report.VerdictUnused:
-			c.Unused++
-		case report.VerdictUnobservable:
-			c.Unobservable++
-		}
-	}
-	return c
-}
-
-// services lists the services with a granted action, sorted.
-func (j *judgement) services() []string {
-	set := map[string]struct{}{}
-	for action := range j.actions {
-		set[serviceOf(action)] = struct{}{}
-	}
-	return sorted(set)
 }
 
 func serviceOf(action string) string {
 	service, _, _ := strings.Cut(action, ":")
 	return service
-}
-
-// unseen groups the granted actions of one verdict by service.
-func (a *audit) unseen(j *judgement, verdict report.Verdict) report.Unseen {
-	u := report.Unseen{Services: map[string]report.UnseenService{}}
-	reasons := map[string]int{}
-	for _, action := range slices.Sorted(maps.Keys(j.actions)) {
-		v := j.actions[action]
-		if v.verdict != verdict {
-			continue
-		}
-		u.Count++
-		if v.reason != "" {
-			reasons[v.reason]++
-		}
-		s := u.Services[serviceOf(action)]
-		s.Count++
-		s.Actions = append(s.Actions, action)
-		u.Services[serviceOf(action)] = s
-	}
-	for name, s := range u.Services {
-		s.All = s.Count == a.perService[name]
-		if s.All {
-			s.Actions = nil
-		}
-		s.Actions, _ = capped(s.Actions, report.MaxActions)
-		u.Services[name] = s
-	}
-	for reason, n := range reasons {
-		u.Reasons = append(u.Reasons, report.Reason{Reason: reason, Count: n})
-	}
-	slices.SortFunc(u.Reasons, func(x, y report.Reason) int {
-		return cmp.Or(cmp.Compare(y.Count, x.Count), cmp.Compare(x.Reason, y.Reason))
-	})
-	if verdict == report.VerdictUnused && u.Count > 0 {
-		u.Basis = append(slices.Clone(a.observer.basis), a.support(j, slices.Sorted(maps.Keys(u.Services))))
-	}
-	return u
 }

@@ -20,11 +20,30 @@ func (p *page) coverage(v view) {
 	}
 	p.blank()
 	p.field("Calls to AWS", text(join(": ", strconv.Itoa(calls), tally(v.Calls))))
+	for i, g := range v.GivenPolicies {
+		label := ""
+		if i == 0 {
+			label = "Given"
+		}
+		p.field(label, name(givenPolicy(g)), text("SHA-256 "+g.SHA256[:min(len(g.SHA256), shortSum)]).in(2))
+	}
 	p.field("Caller", name(or(v.Caller, "unknown")))
 	p.field("Actions", text(fmt.Sprintf("%d known IAM actions, catalogue of %s", v.Catalog.Actions, v.Catalog.Version)))
 	if n := len(v.Catalog.UnknownActions); n > 0 {
 		p.field("", text("matched as text, in no catalogue: "+some(v.Catalog.UnknownActions, n, 2*maxNames)))
 	}
+}
+
+// shortSum is how much of a checksum tells files apart.
+const shortSum = 16
+
+// givenPolicy names a policy that was given as a file.
+func givenPolicy(g report.GivenPolicy) string {
+	layer := wording(map[string]string{"scp": "SCP", "rcp": "RCP"}, g.Layer)
+	if g.Layer == "scp" {
+		layer += fmt.Sprintf(" level %d", g.Level)
+	}
+	return layer + ": " + g.Name
 }
 
 func or(s, instead string) string {

@@ -16,14 +16,18 @@ func (p *page) proposal(q *report.Proposal) {
 	p.put(text("Proposal: " + q.Proof.Status))
 	p.field("Why "+q.Proof.Status, notes(q.Proof.Reasons)...)
 	p.field("Checked", checked(q.Proof)...)
+	p.field("Back-test", backtest(q.Backtest)...)
+	p.field("Grant", text(fmt.Sprintf("%s on %s today; %s on %s proposed", plural(q.Before.Actions, "action", "actions"), plural(q.Before.Resources, "resource pattern", "resource patterns"),
+		plural(q.After.Actions, "action", "actions"), plural(q.After.Resources, "resource pattern", "resource patterns"))))
 	p.field("Assumes", notes(q.Proof.Assumes)...)
 	p.field("Refuted by", notes(q.Proof.Counterexamples)...)
 	p.field("Removes", removes(q)...)
+	p.field("Review", notes(q.Review)...)
 	p.field("Confirm first", notes(q.Confirm)...)
 	p.field("Notes", notes(q.Notes)...)
 	p.field("Statements", statements(q.Statements)...)
 	for _, d := range q.Policies {
-		p.document("Proposed inline policy "+d.Name, d.Document)
+		p.document("Proposed "+d.Kind+" policy "+d.Name, d.Document)
 	}
 	if len(q.Policies) == 0 {
 		p.field("Policy", text("none is needed"))
@@ -61,6 +65,22 @@ func checked(f report.Proof) []para {
 		return nil
 	}
 	return paras(strings.Join(parts, "; "))
+}
+
+// backtest says what a proposal of some time ago would have done since.
+func backtest(bs []report.Backtest) []para {
+	var ps []para
+	for _, b := range bs {
+		s := fmt.Sprintf("as of %s, made from %s: it would have broken %d of %s since", day(b.At), plural(b.Jobs, "job", "jobs"), b.Broken, plural(b.Replayed, "job", "jobs"))
+		if b.BrokenCalls > 0 {
+			s += fmt.Sprintf(", and refused calls of %d of %s", b.BrokenCalls, plural(b.Calls, "kind", "kinds"))
+		}
+		ps = append(ps, text(s).hanging(2))
+		if len(b.Because) > 0 {
+			ps = append(ps, text("because of "+some(b.Because, len(b.Because), 2)).in(2).hanging(2))
+		}
+	}
+	return ps
 }
 
 // removes says what goes, by the reason why it may.
@@ -106,7 +126,11 @@ func statements(ss []report.Statement) []para {
 	var ps []para
 	for _, s := range ss {
 		because := some(s.Because, len(s.Because), 3)
-		ps = append(ps, text(join(": ", join(", ", s.Sid, s.Area), because)).hanging(2))
+		part := s.Area
+		if s.Section != "core" {
+			part = join(", ", s.Area, s.Section)
+		}
+		ps = append(ps, text(join(": ", join(", ", s.Sid, part), because)).hanging(2))
 	}
 	return ps
 }

@@ -172,13 +172,15 @@ func reach(b report.BucketReach) []para {
 func layers(l report.Layers) string {
 	var read, not []string
 	for _, x := range []struct{ name, state string }{
-		{"identity", l.Identity}, {"boundary", l.Boundary}, {"SCP", l.SCP}, {"resource policies", l.Resource},
+		{"identity", l.Identity}, {"boundary", l.Boundary}, {"SCP", l.SCP}, {"RCP", l.RCP}, {"resource policies", l.Resource},
 	} {
 		switch x.state {
 		case "read":
 			read = append(read, x.name)
 		case "notRead":
 			not = append(not, x.name)
+		case "partly":
+			not = append(not, "some "+x.name)
 		}
 	}
 	s := "read: " + strings.Join(read, ", ")

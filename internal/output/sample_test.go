@@ -30,6 +30,9 @@ func atp(s string) *time.Time { t := at(s); return &t }
 
 func yes() *bool { b := true; return &b }
 
+// byIdentity is a grant of which no other layer was read.
+var byIdentity = report.CellLayers{Identity: "yes", Boundary: "none", SCP: "notRead", RCP: "notRead", Resource: "notRead"}
+
 var (
 	usageWindow = report.Window{From: at("2026-08-02 09:45"), To: at("2026-10-31 09:45")}
 	jobsWindow  = report.Window{From: at("2025-09-26 10:00"), To: at("2026-10-31 10:00")}
@@ -43,13 +46,17 @@ func sample() *report.Report {
 		Tool:          report.Tool{Name: "audit", Version: "0.1.0"},
 		Catalog:       report.Catalog{Version: "2026-10-01", Actions: 22091, UnknownActions: []string{"s3:ListObjectsV9"}},
 		Account:       report.Account{ID: account, Partition: "aws"},
-		Caller:        "arn:aws:sts::" + account + ":assumed-role/auditor/cli",
-		Regions:       report.Regions{Read: []string{"eu-west-1", "us-east-1"}, Enabled: []string{"eu-west-1", "us-east-1"}},
-		Calls:         map[string]int{"cloudtrail:LookupEvents": 84, "iam:GetAccountAuthorizationDetails": 3, "sagemaker:Search": 4, "sts:GetCallerIdentity": 1},
-		GeneratedAt:   at("2026-10-31 10:00"),
-		Window:        usageWindow,
-		JobsWindow:    jobsWindow,
-		Complete:      true,
+		GivenPolicies: []report.GivenPolicy{
+			{Layer: "rcp", Name: "perimeter.json", SHA256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
+			{Layer: "scp", Level: 1, Name: "01-workloads/regions.json", SHA256: "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"},
+		},
+		Caller:      "arn:aws:sts::" + account + ":assumed-role/auditor/cli",
+		Regions:     report.Regions{Read: []string{"eu-west-1", "us-east-1"}, Enabled: []string{"eu-west-1", "us-east-1"}},
+		Calls:       map[string]int{"cloudtrail:LookupEvents": 84, "iam:GetAccountAuthorizationDetails": 3, "sagemaker:Search": 4, "sts:GetCallerIdentity": 1},
+		GeneratedAt: at("2026-10-31 10:00"),
+		Window:      usageWindow,
+		JobsWindow:  jobsWindow,
+		Complete:    true,
 		BlindSpots: []report.BlindSpot{
 			{What: "logs:PutLogEvents", Reason: "CloudTrail records no call of it, in any kind of event.", Remedy: "Keep it for every role whose jobs write logs."},
 			{What: "S3 object reads and writes", Reason: "Data events; no trail of this account was read.", Remedy: "Turn on S3 data events for the buckets of the jobs for one training cycle."},
@@ -111,13 +118,13 @@ func adminRole() report.Role {
 	var cells []report.JudgedCell
 	for _, q := range required {
 		for _, resource := range q.Resources {
-			c := report.JudgedCell{Action: q.Action, Area: q.Area, Resource: resource, Granted: "yes", Effective: "yes", Needed: q.Strength, Verdict: q.Verdict}
+			c := report.JudgedCell{Action: q.Action, Area: q.Area, Resource: resource, Granted: "yes", Effective: "yes", Layers: byIdentity, Needed: q.Strength, Verdict: q.Verdict}
 			if q.Action == "ecr:BatchGetImage" {
 				c.Verdict, c.Seen = report.VerdictUsed, 128
 			}
 			cells = append(cells, c)
 		}
-		cells = append(cells, report.JudgedCell{Action: q.Action, Area: q.Area, Rest: true, Patterns: []string{"*"}, Granted: "yes", Effective: "yes",
+		cells = append(cells, report.JudgedCell{Action: q.Action, Area: q.Area, Rest: true, Patterns: []string{"*"}, Granted: "yes", Effective: "yes", Layers: byIdentity,
 			Verdict: report.VerdictUnobservable, Reason: "recorded as data events only, which Event history never shows"})
 	}
 	return report.Role{
@@ -129,7 +136,7 @@ func adminRole() report.Role {
 		Workloads: []report.Workload{{Kind: "endpoint", ARN: "arn:aws:sagemaker:eu-west-1:" + account + ":endpoint/fraud-live", Region: "eu-west-1"}},
 		Trust:     report.Trust{AllowsSageMaker: true, Guard: "none", OtherPrincipals: []string{"AWS:arn:aws:iam::" + account + ":root"}},
 		Policies:  []report.PolicyRef{{Kind: "managed", Name: "AdministratorAccess", ARN: "arn:aws:iam::aws:policy/AdministratorAccess", Version: "v1"}},
-		Layers:    report.Layers{Identity: "read", Boundary: "none", SCP: "notRead", Resource: "notRead"},
+		Layers:    report.Layers{Identity: "read", Boundary: "none", SCP: "notRead", RCP: "notRead", Resource: "notRead"},
 		Counts:    report.Counts{Granted: 22091, Used: 9, Required: 5, Unused: 15700, Unobservable: 6377},
 		Granted:   report.Granted{Identity: 22091, Effective: 22091, Services: services(435)},
 		Used: []report.Used{
@@ -155,14 +162,18 @@ func adminRole() report.Role {
 		},
 		Reach: report.Reach{Buckets: report.BucketReach{Granted: "all", Needed: []string{"fraud-models", "fraud-training-data-eu-west-1"}}},
 		Proposal: &report.Proposal{
-			Policies:     []report.ProposedPolicy{{Name: "sagemaker-least-privilege", Document: json.RawMessage(`{"Version":"2012-10-17","Statement":[{"Sid":"S3Read","Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::fraud-training-data-eu-west-1/2026/*"},{"Sid":"Logs","Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":"` + groups + `:log-stream:*"}]}`)}},
-			Statements:   []report.Statement{{Sid: "S3Read", Area: "s3-read", Because: []string{"channel train of 121 completed jobs"}}, {Sid: "Logs", Area: "logs", Because: []string{"documented for every training job", "128 jobs"}}},
+			Policies:     []report.ProposedPolicy{{Kind: "inline", Name: "sagemaker-least-privilege", Document: json.RawMessage(`{"Version":"2012-10-17","Statement":[{"Sid":"S3Read","Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::fraud-training-data-eu-west-1/2026/*"},{"Sid":"Logs","Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":"` + groups + `:log-stream:*"}]}`)}},
+			Statements:   []report.Statement{{Sid: "S3Read", Area: "s3-read", Section: "core", Because: []string{"channel train of 121 completed jobs"}}, {Sid: "Logs", Area: "logs", Section: "others", Because: []string{"documented for every training job", "128 jobs"}}},
 			Trust:        json.RawMessage(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"sagemaker.amazonaws.com"},"Action":"sts:AssumeRole"}]}`),
 			Removed:      []report.Removed{{Action: "ec2:*", Count: 710, Because: "not seen in 90 days and not required"}, {Action: "iam:ListRoles", Count: 1, Because: "used by a person, not by a job", LastSeen: atp("2026-09-01 10:05")}, {Action: "sqs:*", Count: 20, Because: "could not be observed: confirm first"}},
 			RemovedTotal: 22077,
 			Confirm:      []string{"s3:DeleteObject: no source would have shown it. Do the jobs delete objects?", "iam:ListRoles: a person used it on 2026-09-01."},
 			Notes:        []string{"Patterns stop before the first part that varies between jobs."},
-			Proof:        report.Proof{Status: "draft", Reasons: []string{"this version proves no proposal", "the data plane of S3 was not observed"}, Characters: 1012, WidensNothing: yes()},
+			Before:       report.Extent{Actions: 22091, Resources: 1}, After: report.Extent{Actions: 11, Resources: 9},
+			Review: []string{"iam:PassRole was used twice: it can hand on a role."},
+			Backtest: []report.Backtest{{At: at("2026-06-01 00:00"), Jobs: 60, Replayed: 68, Broken: 3, Calls: 40, BrokenCalls: 1,
+				Because: []string{"s3:GetObject on arn:aws:s3:::fraud-validation-data-eu-west-1/2026/* (job fraud-2026-10-30-08-11-57-123, InputDataConfig[validation])"}}},
+			Proof: report.Proof{Status: "partial", Covers: yes(), Irredundant: yes(), Reasons: []string{"the data plane of S3 was not observed"}, Characters: 1012, WidensNothing: yes()},
 		},
 	}
 }
@@ -174,7 +185,7 @@ func trainerRole() report.Role {
 		Jobs:     report.Jobs{Total: 18, ByRegion: map[string]int{"eu-west-1": 18}, ByStatus: map[string]int{"Completed": 15, "Failed": 2, "InProgress": 1}, FirstAt: atp("2026-09-01 09:00"), LastAt: atp("2026-10-30 08:11"), Names: []string{"fraud-2026-10-30-08-11-57-123"}},
 		Trust:    report.Trust{AllowsSageMaker: true, Guard: "both"},
 		Policies: []report.PolicyRef{{Kind: "inline", Name: "s3-access"}, {Kind: "boundary", Name: "ml-boundary", ARN: "arn:aws:iam::" + account + ":policy/ml-boundary", Version: "v3"}},
-		Layers:   report.Layers{Identity: "read", Boundary: "read", SCP: "notRead", Resource: "notRead"},
+		Layers:   report.Layers{Identity: "read", Boundary: "read", SCP: "notRead", RCP: "notRead", Resource: "notRead"},
 		Counts:   report.Counts{Granted: 14, Used: 6, Required: 4, Blocked: 1, Unused: 1, Unobservable: 2, Missing: 1, Refused: 1},
 		Granted:  report.Granted{Identity: 17, Effective: 14, Conditional: 2, Services: []string{"ecr", "logs", "s3"}},
 		Used:     []report.Used{{Action: "ecr:GetAuthorizationToken", Resources: []string{"*"}, ResourcesTotal: 1, Count: 18, First: at("2026-09-01 09:01"), Last: at("2026-10-30 08:12"), Regions: []string{"eu-west-1"}, By: []string{"training"}, Verdict: report.VerdictUsed}},
@@ -188,7 +199,7 @@ func trainerRole() report.Role {
 			{Area: "ecr-pull", Required: []report.Cell{{Action: "ecr:GetAuthorizationToken", Resources: []string{"*"}}}, Granted: []report.Cell{{Action: "ecr:GetAuthorizationToken", Resources: []string{"*"}}}, Touched: []report.Cell{{Action: "ecr:GetAuthorizationToken", Resources: []string{"*"}}}, Proposed: []report.Cell{{Action: "ecr:GetAuthorizationToken", Resources: []string{"*"}}}},
 			{Area: "s3-read"}, {Area: "s3-write"}, {Area: "logs"}},
 		Reach:    report.Reach{Buckets: report.BucketReach{Granted: "named"}},
-		Proposal: &report.Proposal{Trust: json.RawMessage("null"), RemovedTotal: 0, Proof: report.Proof{Status: "draft", Reasons: []string{"this version proves no proposal"}}},
+		Proposal: &report.Proposal{Trust: json.RawMessage("null"), RemovedTotal: 0, Proof: report.Proof{Status: "undecided", Reasons: []string{"there is no document"}}},
 	}
 }
 
@@ -196,7 +207,7 @@ func goneRole() report.Role {
 	return report.Role{ARN: gone, Name: "forecasting", Path: "/", Readiness: report.Blocked, ReadinessWhy: []string{"The role is gone: there is nothing to replace."},
 		Jobs:   report.Jobs{Total: 3, ByRegion: map[string]int{"us-east-1": 3}, ByStatus: map[string]int{"Completed": 3}, FirstAt: atp("2025-10-01 01:00"), LastAt: atp("2025-10-03 01:00"), Names: []string{"forecast-3", "forecast-2", "forecast-1"}},
 		Trust:  report.Trust{Guard: "unknown"},
-		Layers: report.Layers{Identity: "none", Boundary: "none", SCP: "notRead", Resource: "notRead"},
+		Layers: report.Layers{Identity: "none", Boundary: "none", SCP: "notRead", RCP: "notRead", Resource: "notRead"},
 		Reach:  report.Reach{Buckets: report.BucketReach{Granted: "named"}}}
 }
 

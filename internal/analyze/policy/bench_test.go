@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,5 +145,42 @@ func BenchmarkSectionBParse(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		parse(b, data)
+	}
+}
+
+// BenchmarkWidensNothing is one question about two documents, read once: what AWS's
+// policies and a proposal are within.
+func BenchmarkWidensNothing(b *testing.B) {
+	x := policy.NewExpander(actions.Load())
+	read := func(name string) []policy.Policy { return identity(parse(b, managed(b, name))).Identity }
+	full, readOnly := read("AmazonSageMakerFullAccess"), read("ReadOnlyAccess")
+	for _, q := range []struct {
+		name string
+		p, i []policy.Policy
+		want policy.Truth
+	}{
+		{"proposal-in-full-access", sageMakerProposal(b), full, policy.True},
+		{"full-access-in-itself-and-more", full, append(slices.Clip(full), readOnly...), policy.True},
+		{"full-access-in-administrator", full, read("AdministratorAccess"), policy.True},
+		{"full-access-in-read-only", full, readOnly, policy.False},
+		{"read-only-in-power-user", readOnly, read("PowerUserAccess"), policy.False},
+		{"power-user-in-administrator", read("PowerUserAccess"), read("AdministratorAccess"), policy.True},
+	} {
+		b.Run(q.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if a := x.WidensNothing(q.p, q.i, policy.Context{}); a.Truth != q.want {
+					b.Fatal(a)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(10*time.Millisecond), "of-goal")
+		})
+	}
+}
+
+// BenchmarkContains is one inclusion that plain comparison does not settle.
+func BenchmarkContains(b *testing.B) {
+	for b.Loop() {
+		policy.Contains("arn:aws:logs:*:*:log-group:/aws/sagemaker/*", "arn:aws:logs:us-east-1:111122223333:log-group:/aws/sagemaker/TrainingJobs:log-stream:*", policy.May)
 	}
 }

@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"iter"
 	"maps"
+	"slices"
 	"strings"
 )
 
@@ -153,4 +155,27 @@ func (e *environment) lookup(key string) ([]string, presence) {
 		return nil, absent
 	}
 	return nil, unknown
+}
+
+// Keys are the keys that are known to be present, in lower case and sorted, with their values.
+func (c Context) Keys() iter.Seq2[string, []string] {
+	return func(yield func(string, []string) bool) {
+		for _, key := range slices.Sorted(maps.Keys(c.entries)) {
+			if e := c.entries[key]; e.presence == present && !yield(key, e.values) {
+				return
+			}
+		}
+	}
+}
+
+// with ends a sentence with the keys that are present.
+func (c Context) with() string {
+	var all []string
+	for key, values := range c.Keys() {
+		all = append(all, key+" = "+strings.Join(values, " and "))
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return ", with " + strings.Join(all, ", ")
 }

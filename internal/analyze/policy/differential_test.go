@@ -161,7 +161,7 @@ func randomLines(t *testing.T, seed, stream uint64, n int) [][]byte {
 	return lines
 }
 
-func encode(t *testing.T, value any) []byte {
+func encode(t testing.TB, value any) []byte {
 	t.Helper()
 	line, err := json.Marshal(value)
 	if err != nil {

@@ -27,6 +27,7 @@ type Document struct {
 	id         string
 	statements []*Statement
 	memo       atomic.Pointer[memo]
+	foreign    atomic.Pointer[foreign]
 }
 
 // memo is what an Expander found for the document. It is a cache, not a part of it.

@@ -55,3 +55,44 @@ func ExampleDocument_Print() {
 	// {"Version":"2012-10-17","Statement":{"Sid":"Write","Effect":"Allow","Action":["s3:AbortMultipartUpload","s3:PutObject"],"Resource":"arn:aws:s3:::models/*"}}
 	// 156 characters
 }
+
+func ExampleExpander_WidensNothing() {
+	read := func(text string) []policy.Policy {
+		document, err := policy.Parse([]byte(text))
+		if err != nil {
+			panic(err)
+		}
+		return []policy.Policy{{Layer: policy.LayerIdentity, Document: document}}
+	}
+	today := read(`{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::data*"},
+		{"Effect":"Deny","Action":"s3:*","Resource":"arn:aws:s3:::data/secret/*"}]}`)
+	var text *policy.Expander // without a catalogue, actions are text
+	for _, proposal := range []string{
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::data/train/*"}}`,
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::data/*"}}`,
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:*:::data/*"}}`,
+	} {
+		fmt.Println(text.WidensNothing(read(proposal), today, policy.Context{}))
+	}
+	// Output:
+	// yes: every Allow lies within Allows of the other, and its Denies refuse nothing more
+	// no: s3:GetObject on arn:aws:s3:::data/secret/x is allowed, and would not be
+	// cannot tell: whether statement 0 stays within is open, for s3:getobject on arn:aws:*:::data/*: it turns on how a wildcard or a variable is read
+}
+
+func ExampleContains() {
+	fmt.Println(policy.Contains("arn:aws:s3:::data/*", "arn:aws:s3:::data/train/*", policy.Must))
+	fmt.Println(policy.Contains("arn:aws:s3:::data/*", "arn:aws:s3:::data*", policy.Must))
+	// Output:
+	// yes: arn:aws:s3:::data/* matches all that arn:aws:s3:::data/train/* does
+	// no: arn:aws:s3:::data* matches arn:aws:s3:::datax, and arn:aws:s3:::data/* does not
+}
+
+func ExampleIntersect() {
+	fmt.Println(policy.Intersect("arn:aws:s3:::data-*", "arn:aws:s3:::*-prod"))
+	fmt.Println(policy.Intersect("arn:aws:s3:::data-*", "arn:aws:s3:::models"))
+	// Output:
+	// [arn:aws:s3:::data-*-prod arn:aws:s3:::data-prod] true
+	// [] true
+}

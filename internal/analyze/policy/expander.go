@@ -21,6 +21,7 @@ type Universe interface {
 type Expander struct {
 	size         int
 	names        []string // without the service prefix, in lower case
+	actions      []string // as the universe spells them
 	services     map[string]span
 	resourceless bitset
 	everything   bitset
@@ -32,7 +33,7 @@ type span struct{ lo, hi int }
 // NewExpander reads the universe once. It panics if the universe is not sorted as it must be.
 func NewExpander(u Universe) *Expander {
 	n := u.Len()
-	e := &Expander{size: n, names: make([]string, n), services: map[string]span{}}
+	e := &Expander{size: n, names: make([]string, n), actions: make([]string, n), services: map[string]span{}}
 	all, resourceless := newDense(n), newDense(n)
 	all.setRange(0, n)
 	last := ""
@@ -43,7 +44,7 @@ func NewExpander(u Universe) *Expander {
 		}
 		last = action
 		service, name, _ := strings.Cut(action, ":")
-		e.names[i] = name
+		e.names[i], e.actions[i] = name, u.Action(i)
 		s, ok := e.services[service]
 		if !ok {
 			s.lo = i

@@ -332,13 +332,16 @@ func includesPattern(outer, inner []symbol) bool {
 	}
 	n, m := segments(outer), segments(inner)
 	short := n < arnParts
+	if short && endsInStar(inner) && !endsInStar(outer) {
+		return false // inner takes segments that outer lacks
+	}
 	for ; n > 1; n, m = n-1, m-1 {
 		first, rest := cutSegment(outer)
 		head, tail := cutSegment(inner)
 		if m <= 1 {
 			// Only a * at its end lets a short pattern reach further segments,
 			// with any text in them.
-			return len(inner) > 0 && inner[len(inner)-1] == anyRun && includes(first, inner) && everySegment(rest)
+			return endsInStar(inner) && includes(first, inner) && everySegment(rest)
 		}
 		if !includes(first, head) {
 			return false
@@ -346,13 +349,15 @@ func includesPattern(outer, inner []symbol) bool {
 		outer, inner = rest, tail
 	}
 	if short && m > 1 {
-		if len(outer) == 0 || outer[len(outer)-1] != anyRun {
+		if !endsInStar(outer) {
 			return false
 		}
 		inner, _ = cutSegment(inner)
 	}
 	return includes(outer, inner)
 }
+
+func endsInStar(p []symbol) bool { return len(p) > 0 && p[len(p)-1] == anyRun }
 
 // everySegment reports whether all segments of p are a lone *.
 func everySegment(p []symbol) bool {

@@ -22,6 +22,9 @@ type Report struct {
 	Tool          Tool    `json:"tool"`
 	Catalog       Catalog `json:"catalog"`
 	Account       Account `json:"account"`
+	// GivenPolicies are those of the organization that the caller handed over: the
+	// report rests on them, and no account can read them of itself.
+	GivenPolicies []GivenPolicy `json:"givenPolicies"`
 	// Caller is the ARN that collected, empty if sts refused to tell.
 	Caller  string  `json:"caller"`
 	Regions Regions `json:"regions"`
@@ -59,6 +62,16 @@ type Catalog struct {
 	// UnknownActions were granted by name, used or required and are in no
 	// catalogue: matched as text.
 	UnknownActions []string `json:"unknownActions"`
+}
+
+// GivenPolicy is a service or resource control policy (Layer scp or rcp) that was
+// given as a file. Level counts from 0, the organization's root; Name is the file's
+// below what was given.
+type GivenPolicy struct {
+	Layer  string `json:"layer"`
+	Level  int    `json:"level"`
+	Name   string `json:"name"`
+	SHA256 string `json:"sha256"`
 }
 
 // Account is the audited account.
@@ -305,11 +318,27 @@ type PolicyRef struct {
 	Version string `json:"version"`
 }
 
-// Layers says of each layer: read, notRead or none.
+// Layers says of each layer: read, notRead or none. Resource is of the buckets and
+// keys that the role's cells name, and partly where only some of their policies were
+// read.
 type Layers struct {
 	Identity string `json:"identity"`
 	Boundary string `json:"boundary"`
 	SCP      string `json:"scp"`
+	RCP      string `json:"rcp"`
+	Resource string `json:"resource"`
+}
+
+// CellLayers says of each layer, by itself, whether it lets the cell pass: yes,
+// conditional, no, notRead or none. Identity and Resource are yes where they grant it
+// (a key's policy also where it leaves the decision to the identity policies), the
+// others where they do not refuse it. None: there is no such policy, or it says nothing
+// of the cell.
+type CellLayers struct {
+	Identity string `json:"identity"`
+	Boundary string `json:"boundary"`
+	SCP      string `json:"scp"`
+	RCP      string `json:"rcp"`
 	Resource string `json:"resource"`
 }
 
@@ -479,6 +508,8 @@ type JudgedCell struct {
 	Granted   string `json:"granted"`
 	Effective string `json:"effective"`
 	Partial   bool   `json:"partial"`
+	// Layers are the same by layer.
+	Layers CellLayers `json:"layers"`
 	// Needed is the strength of the jobs' need, empty for none.
 	Needed string `json:"needed"`
 	// Seen and Denied count the calls on record, Last is the last of either.
@@ -523,21 +554,54 @@ type Proposal struct {
 	// actions.
 	Removed      []Removed `json:"removed"`
 	RemovedTotal int       `json:"removedTotal"`
-	Confirm      []string  `json:"confirm"`
-	Notes        []string  `json:"notes"`
-	Proof        Proof     `json:"proof"`
+	// Before and After are the grant of today's identity policies and the proposed one.
+	Before Extent `json:"before"`
+	After  Extent `json:"after"`
+	// Review are uses that can change permissions: a person must keep them.
+	Review   []string   `json:"review"`
+	Backtest []Backtest `json:"backtest"`
+	Confirm  []string   `json:"confirm"`
+	Notes    []string   `json:"notes"`
+	Proof    Proof      `json:"proof"`
 }
 
-// ProposedPolicy is an IAM document ready to attach inline.
+// ProposedPolicy is an IAM document ready to attach: one inline policy, or several
+// managed ones where it is too long for that.
 type ProposedPolicy struct {
+	Kind     string          `json:"kind"`
 	Name     string          `json:"name"`
 	Document json.RawMessage `json:"document"`
 }
 
-// Statement says why a statement stands in the proposal.
+// Statement says why a statement stands in the proposal. Section is core, others (the
+// role's other users), kept, kept-denies or additions.
 type Statement struct {
 	Sid     string   `json:"sid"`
 	Area    string   `json:"area"`
+	Section string   `json:"section"`
+	Because []string `json:"because"`
+}
+
+// Extent is the size of a grant: distinct actions, and distinct resource patterns as
+// they are written.
+type Extent struct {
+	Actions   int `json:"actions"`
+	Resources int `json:"resources"`
+}
+
+// Backtest is what a proposal made from the jobs and calls before At would have done
+// to those after.
+type Backtest struct {
+	At time.Time `json:"at"`
+	// Jobs are those that it was made from, Replayed those that came after, Broken
+	// those of them that it would have broken; Calls and BrokenCalls count groups of
+	// calls alike after At.
+	Jobs        int `json:"jobs"`
+	Replayed    int `json:"replayed"`
+	Broken      int `json:"broken"`
+	Calls       int `json:"calls"`
+	BrokenCalls int `json:"brokenCalls"`
+	// Because says what would have been refused, at most MaxEvidence.
 	Because []string `json:"because"`
 }
 
@@ -552,7 +616,8 @@ type Removed struct {
 
 // Proof says what was checked of a proposal. Null: not checked.
 type Proof struct {
-	// Status is draft in this version: see Reasons.
+	// Status is proven, partial (see Reasons), refuted (see Counterexamples) or
+	// undecided.
 	Status          string   `json:"status"`
 	Reasons         []string `json:"reasons"`
 	Covers          *bool    `json:"covers"`

@@ -45,15 +45,17 @@ func full(t *testing.T) map[string]any {
 	f.Severity = report.High
 	o := &r.Roles[0]
 	o.Readiness, o.Trust.Guard, o.Policies[0].Kind = report.Draft, "both", "inline"
-	o.Layers = report.Layers{Identity: "read", Boundary: "none", SCP: "notRead", Resource: "notRead"}
+	r.GivenPolicies[0].Layer = "scp"
+	o.Layers = report.Layers{Identity: "read", Boundary: "none", SCP: "notRead", RCP: "notRead", Resource: "notRead"}
 	o.Used[0].Verdict, o.Denied[0].Verdict = report.VerdictForeign, report.VerdictMissing
 	q := &o.Required[0]
 	q.Verdict, q.Strength, q.Confidence, q.IfMissing = report.VerdictRequired, "completed", "doc", "fails"
 	o.Reach.Buckets.Granted = "all"
 	c := &o.Cells[0]
+	c.Layers = report.CellLayers{Identity: "yes", Boundary: "conditional", SCP: "no", RCP: "notRead", Resource: "none"}
 	c.Granted, c.Effective, c.Needed, c.Verdict = "yes", "conditional", "completed", report.VerdictUsed
 	r.Trails[0].Records[0].Access = "all"
-	o.Proposal.Proof.Status = "draft"
+	o.Proposal.Proof.Status, o.Proposal.Policies[0].Kind, o.Proposal.Statements[0].Section = "partial", "inline", "core"
 	b, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
