@@ -32,6 +32,8 @@ type audit struct {
 	library  *library
 	observer *observer
 	place    place
+	// beside is what was read beside the jobs and tells what they need.
+	beside *knowledge
 	// perService counts the catalogue's actions by service.
 	perService map[string]int
 	// told are IAM's last accessed details by role.
@@ -45,7 +47,7 @@ type audit struct {
 
 func newAudit(s *snapshot.Snapshot) *audit {
 	a := &audit{
-		snapshot: s, library: newLibrary(s), observer: newObserver(s),
+		snapshot: s, library: newLibrary(s), observer: newObserver(s), beside: knowledgeOf(s),
 		place:      place{partition: cmp.Or(s.Account.Partition, "aws"), account: cmp.Or(s.Account.ID, "*")},
 		perService: map[string]int{}, lists: actionLists{known: map[string][]string{}}, told: map[snapshot.RoleKey]*snapshot.Accessed{},
 	}

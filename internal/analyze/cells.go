@@ -461,7 +461,7 @@ func (a *audit) restOf(j *judgement, action string, list []*cell) *cell {
 	}
 	c := &cell{action: action, area: a.areaOf(action), rest: sorted(patterns)}
 	if len(list) > 0 {
-		c.area = list[0].area
+		c.area = cmp.Or(a.areaOf(action), list[0].area)
 	}
 	c.access.Identity, c.access.Effective = j.grant.set.Identity(i), j.grant.set.Effective(i)
 	c.verdict = report.VerdictUnused

@@ -122,12 +122,7 @@ func (a *audit) partialReasons(j *judgement, p *plan) []string {
 	if len(j.sub.jobs) == 0 {
 		out = append(out, "No job of the role is on record: what its jobs would need is not known.")
 	}
-	for _, n := range j.needs {
-		if strings.HasPrefix(n.need.field, "InputDataConfig") && n.need.s3 != nil && !n.need.s3.prefix {
-			out = append(out, "A manifest was not read: the objects it names are not in the proposal.")
-			break
-		}
-	}
+	out = append(out, openReasons(j.unresolved)...)
 	for _, o := range p.obligations {
 		if x := a.accessTo(j, o.action, o.pattern); !o.used && x.ownDeny() {
 			out = append(out, fmt.Sprintf("A Deny of today speaks of %s on %s, which is required and was not seen to work.", o.action, o.pattern))

@@ -19,7 +19,9 @@ type judgement struct {
 	seen     observations
 	accessed *accessed
 	needs    []*judgedNeed
-	cells    cells
+	// unresolved is what the jobs need beside and do not tell.
+	unresolved []*openNeed
+	cells      cells
 	// actions holds the verdict of every action that is effectively granted,
 	// by name: what the sum law is about.
 	actions *actionVerdicts
@@ -71,7 +73,9 @@ func (a *audit) known(sub *subject, g *grant, told *accessed) *judgement {
 			j.trust = readTrust(g.trust)
 		}
 	}
-	for _, r := range a.place.requirements(sub.jobs, report.MaxEvidence) {
+	needs, open := a.requirements(sub.jobs)
+	j.unresolved = open
+	for _, r := range needs {
 		j.needs = append(j.needs, &judgedNeed{required: r, access: a.accessTo(j, r.action, r.resource)})
 	}
 	j.cells = a.cellsOf(j)
