@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -154,6 +155,13 @@ func (a *audit) touchedCells(j *judgement, action string, list []*cell) []*cell 
 	accesses := map[state]access{}
 	for _, r := range sorted(resources) {
 		access := a.accessTo(j, action, cmp.Or(r, "*"))
+		if access.Identity == policy.No && logGroup.MatchString(r) {
+			// A call on a log group is authorised on GROUP:* as well as on the bare group: AWS's
+			// refusals name GROUP:log-stream (aws-samples/amazon-sagemaker-local-mode#8).
+			if alt := a.accessTo(j, action, r+":*"); alt.Identity != policy.No {
+				access = alt
+			}
+		}
 		s := state{identity: access.Identity, effective: access.Effective}
 		if access.holderRead {
 			s.layer, s.holder = access.Layer, access.holder
@@ -208,6 +216,9 @@ func (a *audit) touchedCells(j *judgement, action string, list []*cell) []*cell 
 	}
 	return list
 }
+
+// logGroup is the ARN of a log group. Source: AWS list_amazoncloudwatchlogs.
+var logGroup = regexp.MustCompile(`^arn:[a-z-]+:logs:[a-z0-9-]+:\d{12}:log-group:[^:*]+$`)
 
 func orUnknown(resources []string) []string {
 	if len(resources) == 0 {
