@@ -177,18 +177,8 @@ func (g *grant) patterns(i int) []grantedPattern {
 		set[out] = struct{}{}
 	}
 	return slices.SortedFunc(maps.Keys(set), func(a, b grantedPattern) int {
-		return cmp.Or(cmp.Compare(a.text, b.text), compareBool(a.conditional, b.conditional))
+		return cmp.Or(cmp.Compare(a.text, b.text), cmp.Compare(fmt.Sprint(a.conditional), fmt.Sprint(b.conditional)))
 	})
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
 }
 
 // concerns reports whether a granted pattern can match a resource of the action at

@@ -51,7 +51,7 @@ func TestProposals(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
 	statuses := map[string]int{}
 	catalog := policy.NewExpander(actions.Load())
-	for i := range 90 {
+	for i := range worlds(90) {
 		s := wideWorld(r)
 		o := Options{Proposal: optionSets[i%len(optionSets)]}
 		rep, err := Analyze(s, o)
@@ -97,7 +97,7 @@ func TestProposals(t *testing.T) {
 		}
 	}
 	t.Logf("statuses %v", statuses)
-	if statuses[statusPartial] < 50 {
+	if statuses[statusPartial] < worlds(50) {
 		t.Error("too few proposals came to a conclusion")
 	}
 }
@@ -138,7 +138,7 @@ func checkForm(t *testing.T, where string, st *policy.Statement, o ProposalOptio
 func TestProposalIsAFixedPoint(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	checked := 0
-	for i := range 90 {
+	for i := range worlds(90) {
 		s := wideWorld(r)
 		s.Roles[0].Boundary = ""
 		p := analyzed(t, s).Role(roleARN).Proposal
@@ -163,7 +163,7 @@ func TestProposalIsAFixedPoint(t *testing.T) {
 			t.Fatalf("world %d: another proposal:\n%s\nafter\n%s", i, role.Proposal.Policies[0].Document, p.Policies[0].Document)
 		}
 	}
-	if checked < 25 {
+	if checked < worlds(25) {
 		t.Errorf("only %d worlds had one policy proposed", checked)
 	}
 }
