@@ -662,8 +662,15 @@ func (w *weighing) text(st *policy.Statement) string {
 
 // firstThose puts the entries that match first, and the rest behind them.
 func firstThose(all []string, match func(string) bool) []string {
-	slices.SortStableFunc(all, func(a, b string) int { return compareBool(match(b), match(a)) })
-	return all
+	var first, rest []string
+	for _, s := range all {
+		if match(s) {
+			first = append(first, s)
+		} else {
+			rest = append(rest, s)
+		}
+	}
+	return append(first, rest...)
 }
 
 // entries writes the first entries of an element.
