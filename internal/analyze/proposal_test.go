@@ -126,7 +126,7 @@ func checkForm(t *testing.T, where string, st *policy.Statement, o ProposalOptio
 	for _, r := range st.Resources {
 		if _, rest, ok := strings.Cut(r, ":s3:::"); ok && !st.NotResource {
 			bucket, key, _ := strings.Cut(rest, "/")
-			if strings.ContainsAny(bucket, "*?") || strings.ContainsAny(strings.TrimSuffix(key, "*"), "*?") {
+			if strings.ContainsAny(bucket, "*?") || strings.ContainsAny(strings.TrimSuffix(stripEscapes(key), "*"), "*?") {
 				t.Errorf("%s: resource %s", where, r)
 			}
 		}
@@ -396,5 +396,50 @@ func TestIsolatedJobs(t *testing.T) {
 	s.Jobs[1].NetworkIsolation = false
 	if userCode, confirm, removed := open(); !userCode || !confirm || removed > 20000 {
 		t.Errorf("one job is not isolated: user code %v, to confirm %v, %d removed", userCode, confirm, removed)
+	}
+}
+
+// TestHostileJobs: what a job's fields hold never widens the policy beyond the bucket it
+// names, nor breaks it.
+func TestHostileJobs(t *testing.T) {
+	long := strings.Repeat("k", 1024)
+	keys := []string{"*", "a*b/c", "?", "a?/b", "${aws:username}/x", "${*}", "$", "${", "a\"b", `a\b`, "a'b", "ünï/çödé/", "日本/データ", "\u202egnp/", "a\nb/", "a\tb", "../../other/x", "//double//slash",
+		long, long + "/*", "arn:aws:s3:::other/*", " ", "%2A", "a b/c d/"}
+	buckets := []string{"data", "arn:aws:s3:::other", "data*", "da?ta", "${aws:username}", "*", "DATA", "da ta", "data\n"}
+	for _, bucket := range buckets {
+		for _, key := range keys {
+			s := world(allow("*", "*"))
+			j := completedJob("a")
+			uri := "s3://" + bucket + "/" + key
+			j.Channels[0].URI, j.Output.URI, j.Checkpoint, j.Artifact = uri, uri, uri, ""
+			j.S3Values = []snapshot.S3Value{{Field: "HyperParameters", Key: "sagemaker_submit_directory", URI: uri}}
+			s.Jobs = []snapshot.Job{j}
+			p := analyzed(t, s).Role(roleARN).Proposal
+			where := fmt.Sprintf("%q", uri)
+			if p.Proof.Status != statusPartial {
+				t.Errorf("%s: %s %q %q", where, p.Proof.Status, p.Proof.Reasons, p.Proof.Counterexamples)
+			}
+			for _, d := range documentsOf(t, p) {
+				for _, st := range d.Document.Statements() {
+					checkForm(t, where, st, ProposalOptions{})
+					for _, r := range st.Resources {
+						if _, rest, ok := strings.Cut(r, ":s3:::"); ok {
+							if name, _, _ := strings.Cut(rest, "/"); name != bucket {
+								t.Errorf("%s: resource %q names another bucket", where, r)
+							}
+						}
+					}
+				}
+			}
+			for _, x := range p.Policies {
+				for _, c := range string(x.Document) {
+					// AWS: the characters of a policy, IAM API reference, PutRolePolicy.
+					if c > 0xff || c < ' ' && c != '\n' && c != '\t' && c != '\r' {
+						t.Errorf("%s: the policy holds %U", where, c)
+						break
+					}
+				}
+			}
+		}
 	}
 }
