@@ -403,7 +403,7 @@ type hclWriter struct{ err error }
 func (w *hclWriter) text(s string) hclwrite.Tokens {
 	v := cty.StringVal(s)
 	if v.AsString() != s && w.err == nil {
-		w.err = fmt.Errorf("Terraform writes %q in another Unicode form, which IAM tells apart", clean(s))
+		w.err = fmt.Errorf("%+q would come out of Terraform in another Unicode form, and AWS tells the two apart", s)
 	}
 	return hclwrite.TokensForValue(v)
 }
