@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -280,6 +279,3 @@ const newRoleNote = `
 The Terraform is for a NEW role, %s, beside %s:
 adopting an existing role in Terraform comes later. Proof: %s. Readiness: %s.
 `
-
-// errUnsafeTree keeps a tree from being written over something else.
-var errUnsafeTree = errors.New("is there with other contents, and nothing is written over")

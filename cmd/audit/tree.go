@@ -40,6 +40,9 @@ func cause(err error) error {
 	return err
 }
 
+// errUnsafeTree keeps a tree from being written over something else.
+var errUnsafeTree = errors.New("is there with other contents, and nothing is written over")
+
 // writeTree writes files below dir, all or none of them. A file that is there already
 // with the same bytes is left as it is, one with others is an error.
 func writeTree(ctx context.Context, dir string, files []output.File) (err error) {
