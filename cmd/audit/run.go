@@ -21,6 +21,7 @@ type runFlags struct {
 	usage       choice
 	lookupRate  rate
 	maxDescribe count
+	manifests   bool
 	asOf        moment
 	timeout     span
 	profile     string
@@ -60,6 +61,7 @@ CLI. It only reads; audit permissions prints the IAM policy it needs.`,
 	flags.Var(&f.usage, "usage", "where usage is read: CloudTrail Event history, or nowhere")
 	flags.Var(&f.lookupRate, "lookup-rate", "LookupEvents calls per second and region; above 2 only with an endpoint override")
 	flags.Var(&f.maxDescribe, "max-describe", "DescribeTrainingJob calls per region, for what Search does not show")
+	flags.BoolVar(&f.manifests, "read-manifests", false, "also read the manifests of input channels, which alone name their data (s3:GetObject)")
 	flags.Var(&f.asOf, "as-of", "the audit's \"now\": RFC 3339 or a date (default: now)")
 	flags.Var(&f.timeout, "timeout", "stop reading after this time; what is missing then is a gap (0: never)")
 	flags.StringVar(&f.profile, "profile", "", "profile of the AWS configuration")
@@ -98,6 +100,7 @@ func (a *app) run(ctx context.Context, f *runFlags) error {
 		Usage:       f.usage.value,
 		LookupRate:  float64(f.lookupRate),
 		MaxDescribe: describes(f.maxDescribe),
+		Manifests:   f.manifests,
 		Now:         now,
 	})
 	if err != nil {

@@ -328,9 +328,6 @@ func (a *audit) aboutNeed(j *judgement, c *cell) string {
 	}
 	owner := accountOf(c.resource)
 	foreign := owner != "" && owner != a.snapshot.Account.ID
-	if s := beyondIdentity(&c.access); s != "" && !foreign {
-		parts = append(parts, s)
-	}
 	switch {
 	case c.access.Partial && coveredConditionally(c.access.Access):
 		parts = append(parts, "granted outright on a part of it only, elsewhere only under a condition"+conditionKeys(c.access))
@@ -338,6 +335,9 @@ func (a *audit) aboutNeed(j *judgement, c *cell) string {
 		parts = append(parts, "granted on a part of it only")
 	case c.access.Identity == policy.Conditional:
 		parts = append(parts, "granted only under a condition"+conditionKeys(c.access))
+	}
+	if s := beyondIdentity(&c.access); s != "" && !foreign {
+		parts = append(parts, s)
 	}
 	if foreign {
 		parts = append(parts, fmt.Sprintf("the resource is account %s's: its own policy decides as well, and was not read", owner))
@@ -461,7 +461,7 @@ func (a *audit) restOf(j *judgement, action string, list []*cell) *cell {
 	}
 	c := &cell{action: action, area: a.areaOf(action), rest: sorted(patterns)}
 	if len(list) > 0 {
-		c.area = list[0].area
+		c.area = cmp.Or(a.areaOf(action), list[0].area)
 	}
 	c.access.Identity, c.access.Effective = j.grant.set.Identity(i), j.grant.set.Effective(i)
 	c.verdict = report.VerdictUnused

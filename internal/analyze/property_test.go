@@ -73,7 +73,7 @@ func verdicts(s *snapshot.Snapshot) (byAction, byCell map[string]report.Verdict)
 			continue
 		}
 		j := a.judge(sub)
-		for action, v := range j.actions {
+		for action, v := range j.actions.all() {
 			byAction[action] = v.verdict
 		}
 		for _, c := range j.cells.sorted() {

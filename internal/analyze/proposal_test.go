@@ -376,3 +376,25 @@ func TestBacktest(t *testing.T) {
 		t.Errorf("three jobs were back-tested: %+v", b)
 	}
 }
+
+// TestIsolatedJobs: a container without credentials calls nothing, so what nobody could
+// observe goes too, and user code is no open question.
+func TestIsolatedJobs(t *testing.T) {
+	s := world(allow("*", "*"))
+	for _, name := range []string{"a", "b"} {
+		j := completedJob(name)
+		j.NetworkIsolation = true
+		s.Jobs = append(s.Jobs, j)
+	}
+	open := func() (userCode, confirm bool, removed int) {
+		p := analyzed(t, s).Role(roleARN).Proposal
+		return slices.ContainsFunc(p.Proof.Reasons, func(r string) bool { return strings.HasPrefix(r, "User code") }), len(p.Confirm) > 0, p.RemovedTotal
+	}
+	if userCode, confirm, removed := open(); userCode || confirm || removed < 22000 {
+		t.Errorf("isolated jobs alone: user code %v, to confirm %v, %d removed", userCode, confirm, removed)
+	}
+	s.Jobs[1].NetworkIsolation = false
+	if userCode, confirm, removed := open(); !userCode || !confirm || removed > 20000 {
+		t.Errorf("one job is not isolated: user code %v, to confirm %v, %d removed", userCode, confirm, removed)
+	}
+}

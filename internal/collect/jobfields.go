@@ -83,6 +83,9 @@ func jobOf(j *types.TrainingJob, region string) snapshot.Job {
 			k.SessionTags = true
 		}
 	}
+	if arn := unquoted(j.Environment["CA_REPOSITORY_ARN"]); codeArtifact.MatchString(arn) {
+		k.CodeArtifact = arn
+	}
 	k.S3Values = append(s3Values("HyperParameters", j.HyperParameters), s3Values("Environment", j.Environment)...)
 	return k
 }
@@ -138,7 +141,7 @@ func channelOf(c *types.Channel) snapshot.Channel {
 		return k
 	}
 	if s := c.DataSource.S3DataSource; s != nil {
-		k.DataType, k.URI = string(s.S3DataType), str(s.S3Uri)
+		k.DataType, k.URI, k.Attributes = string(s.S3DataType), str(s.S3Uri), s.AttributeNames
 		if s.HubAccessConfig != nil {
 			k.HubContent = str(s.HubAccessConfig.HubContentArn)
 		}
@@ -164,6 +167,10 @@ func s3Values(field string, values map[string]string) []snapshot.S3Value {
 	slices.SortFunc(kept, func(a, b snapshot.S3Value) int { return cmp.Compare(a.Key, b.Key) })
 	return kept
 }
+
+// codeArtifact is the ARN of a repository: AWS service authorization reference,
+// CodeArtifact.
+var codeArtifact = regexp.MustCompile(`^arn:aws[a-z-]*:codeartifact:[a-z0-9-]+:\d{12}:repository/[a-z][a-z0-9-]{0,48}[a-z0-9]/[A-Za-z0-9][A-Za-z0-9._-]{1,99}$`)
 
 func unquoted(value string) string {
 	value = strings.TrimSpace(value)
