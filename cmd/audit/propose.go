@@ -59,6 +59,7 @@ your AWS credentials, as audit run does. Nothing is written to AWS.`,
 	flags.Var(&f.usage, "usage", "where usage is read: CloudTrail Event history, or nowhere")
 	flags.Var(&f.lookupRate, "lookup-rate", "LookupEvents calls per second and region; above 2 only with an endpoint override")
 	flags.Var(&f.maxDescribe, "max-describe", "DescribeTrainingJob calls per region, for what Search does not show")
+	flags.BoolVar(&f.manifests, "read-manifests", false, "also read the manifests of input channels, which alone name their data (s3:GetObject)")
 	flags.StringVar(&f.endpoint, "endpoint-url", "", "send every request to this URL instead of AWS")
 	flags.BoolVarP(&f.log.quiet, "quiet", "q", false, "no progress, no warnings, no advice")
 	flags.BoolVarP(&f.log.verbose, "verbose", "v", false, "log every step")
@@ -105,7 +106,7 @@ func (f *proposeFlags) check(a *app, cmd *cobra.Command) error {
 		return err
 	}
 	if f.from != "" || f.demo {
-		for _, name := range []string{"jobs-window", "lookup-rate", "max-describe"} {
+		for _, name := range []string{"jobs-window", "lookup-rate", "max-describe", "read-manifests"} {
 			if cmd.Flags().Changed(name) {
 				return usagef("--%s is for reading an account, and here none is read", name)
 			}

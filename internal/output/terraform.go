@@ -381,15 +381,18 @@ func (m *moduleShape) takeLogs(part []proposedStatement) int {
 	if len(part) < n+2 || !part[n].is("CloudWatchLogGroup", "logs:CreateLogGroup") || !part[n+1].is("CloudWatchLogs", "logs:CreateLogStream", "logs:PutLogEvents") {
 		return 0
 	}
-	groups := slices.Sorted(slices.Values(part[n].Resources))
-	var streams []string
-	for _, g := range groups {
-		streams = append(streams, g+":*")
+	var groups, both []string
+	for _, stream := range part[n+1].Resources {
+		group, ok := strings.CutSuffix(stream, ":*")
+		if !ok {
+			return 0
+		}
+		groups, both = append(groups, group), append(both, group, stream)
 	}
-	same := func(x, y []string) bool {
-		return slices.Equal(slices.Sorted(slices.Values(x)), slices.Sorted(slices.Values(y)))
+	same := func(resources []string) bool {
+		return slices.Equal(slices.Sorted(slices.Values(resources)), slices.Sorted(slices.Values(both)))
 	}
-	if !same(part[n+1].Resources, streams) || describe && !same(part[0].Resources, groups) {
+	if !same(part[n].Resources) || describe && !same(part[0].Resources) {
 		return 0
 	}
 	m.logGroups, m.describe = groups, describe

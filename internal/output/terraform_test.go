@@ -67,7 +67,7 @@ func TestShape(t *testing.T) {
 		read2  = `{"Sid":"S3ReadData2","Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::a/y/*","Condition":{"Bool":{"aws:SecureTransport":"true"}}}`
 		write  = `{"Sid":"S3WriteArtifacts","Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::a/out/*"}`
 		china  = `{"Sid":"S3WriteArtifacts","Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws-cn:s3:::a/out/*"}`
-		group  = `{"Sid":"CloudWatchLogGroup","Effect":"Allow","Action":"logs:CreateLogGroup","Resource":"arn:aws:logs:us-east-1:1:log-group:/aws/sagemaker/TrainingJobs"}`
+		group  = `{"Sid":"CloudWatchLogGroup","Effect":"Allow","Action":"logs:CreateLogGroup","Resource":["arn:aws:logs:us-east-1:1:log-group:/aws/sagemaker/TrainingJobs","arn:aws:logs:us-east-1:1:log-group:/aws/sagemaker/TrainingJobs:*"]}`
 		logs   = `{"Sid":"CloudWatchLogs","Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":"arn:aws:logs:us-east-1:1:log-group:/aws/sagemaker/TrainingJobs:*"}`
 		other  = `{"Sid":"CloudWatchLogs","Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":"arn:aws:logs:us-east-1:1:log-group:/aws/sagemaker/Other:*"}`
 		key    = `{"Sid":"KMSKeys","Effect":"Allow","Action":"kms:Decrypt","Resource":"arn:aws:kms:us-east-1:1:key/k"}`

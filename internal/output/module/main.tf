@@ -24,6 +24,7 @@ locals {
   write_prefixes = var.write_prefixes == null ? [for b in local.bucket : "${b}/*"] : var.write_prefixes
   repositories   = var.repositories == null ? [] : var.repositories
   log_groups     = var.log_groups == null ? [] : var.log_groups
+  log_streams    = [for g in local.log_groups : "${g}:*"]
 
   ecr = concat(
     [for s in [{
@@ -96,20 +97,20 @@ locals {
       Sid      = "CloudWatchLogsDescribe"
       Effect   = "Allow"
       Action   = "logs:DescribeLogStreams"
-      Resource = local.log_groups
+      Resource = concat(local.log_groups, local.log_streams) # AWS names a group either way
     }] : s if length(local.log_groups) > 0 && var.describe_log_streams],
     [for s in [
       {
         Sid      = "CloudWatchLogGroup"
         Effect   = "Allow"
         Action   = "logs:CreateLogGroup"
-        Resource = local.log_groups
+        Resource = concat(local.log_groups, local.log_streams) # AWS names a group either way
       },
       {
         Sid      = "CloudWatchLogs"
         Effect   = "Allow"
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-        Resource = [for g in local.log_groups : "${g}:*"]
+        Resource = local.log_streams
       },
     ] : s if length(local.log_groups) > 0],
   )
