@@ -29,6 +29,7 @@ type runFlags struct {
 	save        string
 	log         logFlags
 	layers      layerFlags
+	proposal    proposalFlags
 	report      reportFlags
 }
 
@@ -70,6 +71,7 @@ CLI. It only reads; audit permissions prints the IAM policy it needs.`,
 	flags.BoolVarP(&f.log.verbose, "verbose", "v", false, "log every step")
 	flags.Var(&f.log.format, "log-format", "format of the log on stderr")
 	f.layers.register(cmd)
+	f.proposal.register(cmd)
 	f.report.register(cmd)
 	completeChoices(cmd, "usage", &f.usage)
 	completeChoices(cmd, "log-format", &f.log.format)
@@ -107,7 +109,7 @@ func (a *app) run(ctx context.Context, f *runFlags) error {
 	if err := save(ctx, f.save, s); err != nil {
 		return err
 	}
-	return a.report(ctx, &f.report, s, given)
+	return a.report(ctx, &f.report, s, analyze.Options{Version: version, Proposal: f.proposal.options(), Given: given})
 }
 
 // describes says --max-describe 0 as collect.Options has it, whose 0 is its default.
