@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sagemaker-role-audit/internal/analyze"
 	"sagemaker-role-audit/internal/collect"
 	"sagemaker-role-audit/internal/collect/awssim"
 	"sagemaker-role-audit/internal/collect/snapshot"
@@ -17,6 +18,7 @@ func newDemo(a *app) *cobra.Command {
 		path   string
 		log    = logFlags{format: oneOf("text", "json")}
 		layers layerFlags
+		form   proposalFlags
 		flags  reportFlags
 	)
 	cmd := &cobra.Command{
@@ -26,6 +28,9 @@ func newDemo(a *app) *cobra.Command {
 code, over the same protocols, as a real one. Its report is the same on every
 machine: the account has its own date.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := form.check(); err != nil {
+				return err
+			}
 			if err := flags.check(path); err != nil {
 				return err
 			}
@@ -40,7 +45,7 @@ machine: the account has its own date.`,
 			if err := save(cmd.Context(), path, s); err != nil {
 				return err
 			}
-			if err := a.report(cmd.Context(), &flags, s, given); err != nil {
+			if err := a.report(cmd.Context(), &flags, s, analyze.Options{Version: version, Proposal: form.options(), Given: given}); err != nil {
 				return err
 			}
 			if !log.quiet {
@@ -52,6 +57,7 @@ machine: the account has its own date.`,
 	cmd.Flags().StringVar(&path, "save", "", "write the snapshot to this file, mode 0600 (.gz compresses)")
 	cmd.Flags().BoolVarP(&log.quiet, "quiet", "q", false, "no progress, no advice")
 	layers.register(cmd)
+	form.register(cmd)
 	flags.register(cmd)
 	return cmd
 }

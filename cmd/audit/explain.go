@@ -235,6 +235,6 @@ func (a *app) asked(ctx context.Context, f *explainFlags, role string) (*snapsho
 	return a.collect(ctx, &f.log, 0, collect.Options{
 		Profile: f.profile, EndpointURL: f.endpoint, Regions: f.regions, Roles: roles,
 		Window: time.Duration(f.window), JobsWindow: time.Duration(f.jobsWindow), Usage: f.usage.value,
-		LookupRate: float64(f.lookupRate), MaxDescribe: describes(f.maxDescribe), Now: a.now,
+		LookupRate: float64(f.lookupRate), MaxDescribe: describes(f.maxDescribe), Manifests: f.manifests, Now: a.now,
 	})
 }

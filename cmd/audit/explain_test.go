@@ -30,6 +30,7 @@ func TestExplainGoldens(t *testing.T) {
 		"scp-told":    {[]string{"geo-training", "ssm:GetParameter", west}, report.AnswerDenied, "scp"},
 		"scp-silent":  {[]string{"geo-training", "bedrock:InvokeModel", "--scp", "testdata/scp"}, report.AnswerDenied, "scp"},
 		"denied":      {[]string{"search-ranking-training", "s3:DeleteObject", "arn:aws:s3:::retail-ml-search-ranking/models/old.tar.gz"}, report.AnswerDenied, "identity"},
+		"bucket":      {[]string{"pricing-training", "s3:DeleteObject", "arn:aws:s3:::retail-ml-pricing/gbm/models/old.tar.gz"}, report.AnswerDenied, "resource"},
 		"never":       {[]string{"churn-training", "s3:DeleteBucket", "arn:aws:s3:::retail-ml-churn"}, report.AnswerDenied, "identity"},
 		"elsewhere":   {[]string{"customer360-training", "s3:GetObject", "arn:aws:s3:::retail-shared-features/customers/part-1"}, report.AnswerAllowed, "resource"},
 		"narrowed":    {[]string{"returns-training", "ssm:GetParameter"}, report.AnswerDenied, "identity"},

@@ -37,6 +37,8 @@ var rooms = map[string][]string{
 	"internal/collect/snapshot": {},
 	"internal/output": {
 		"internal/analyze/report", "internal/analyze/policy", "github.com/olekukonko/...",
+		"github.com/hashicorp/hcl/v2", "github.com/hashicorp/hcl/v2/hclsyntax", "github.com/hashicorp/hcl/v2/hclwrite",
+		"github.com/zclconf/go-cty/cty",
 	},
 }
 

@@ -34,6 +34,7 @@ lacked.`,
 				Roles:       f.roles,
 				Usage:       f.usage.value,
 				MaxDescribe: describes(f.maxDescribe),
+				Manifests:   f.manifests,
 			})
 			if format.value == "table" {
 				return printReasons(a.stdout, needed)
@@ -46,6 +47,7 @@ lacked.`,
 	flags.Var(&f.roles, "role", "as for audit run, repeatable: up to 5 by name or ARN are read one by one")
 	flags.Var(&f.regions, "region", "as for audit run, repeatable: changes nothing")
 	flags.Var(&f.maxDescribe, "max-describe", "as for audit run: changes nothing")
+	flags.BoolVar(&f.manifests, "read-manifests", false, "as for audit run: needs s3:GetObject, which this policy gives on every object")
 	flags.VarP(&format, "output", "o", "the policy, or each action with what it is for and AWS's page about it")
 	completeChoices(cmd, "usage", &f.usage)
 	completeChoices(cmd, "output", &format)

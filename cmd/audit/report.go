@@ -14,6 +14,7 @@ func newReport(a *app) *cobra.Command {
 		from   string
 		asOf   moment
 		layers layerFlags
+		form   proposalFlags
 		flags  reportFlags
 	)
 	cmd := &cobra.Command{
@@ -24,6 +25,9 @@ func newReport(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if from == "" {
 				return usagef("--from is missing: a file that audit run --save wrote")
+			}
+			if err := form.check(); err != nil {
+				return err
 			}
 			if err := flags.check(""); err != nil {
 				return err
@@ -42,20 +46,20 @@ func newReport(a *app) *cobra.Command {
 				}
 				s.TakenAt = asOf.Time
 			}
-			return a.report(cmd.Context(), &flags, s, given)
+			return a.report(cmd.Context(), &flags, s, analyze.Options{Version: version, Proposal: form.options(), Given: given})
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "snapshot, plain or gzip")
 	cmd.Flags().Var(&asOf, "as-of", "the report's \"now\", at or after the snapshot's (default: the snapshot's)")
 	layers.register(cmd)
+	form.register(cmd)
 	flags.register(cmd)
 	return cmd
 }
 
-// report judges a snapshot, under the policies that were given, and delivers what comes
-// out.
-func (a *app) report(ctx context.Context, f *reportFlags, s *snapshot.Snapshot, given []analyze.GivenPolicy) error {
-	r, err := analyze.Analyze(s, analyze.Options{Version: version, Given: given})
+// report judges a snapshot and delivers what comes out.
+func (a *app) report(ctx context.Context, f *reportFlags, s *snapshot.Snapshot, o analyze.Options) error {
+	r, err := analyze.Analyze(s, o)
 	if err != nil {
 		return err
 	}

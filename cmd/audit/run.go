@@ -21,6 +21,7 @@ type runFlags struct {
 	usage       choice
 	lookupRate  rate
 	maxDescribe count
+	manifests   bool
 	asOf        moment
 	timeout     span
 	profile     string
@@ -28,6 +29,7 @@ type runFlags struct {
 	save        string
 	log         logFlags
 	layers      layerFlags
+	proposal    proposalFlags
 	report      reportFlags
 }
 
@@ -59,6 +61,7 @@ CLI. It only reads; audit permissions prints the IAM policy it needs.`,
 	flags.Var(&f.usage, "usage", "where usage is read: CloudTrail Event history, or nowhere")
 	flags.Var(&f.lookupRate, "lookup-rate", "LookupEvents calls per second and region; above 2 only with an endpoint override")
 	flags.Var(&f.maxDescribe, "max-describe", "DescribeTrainingJob calls per region, for what Search does not show")
+	flags.BoolVar(&f.manifests, "read-manifests", false, "also read the manifests of input channels, which alone name their data (s3:GetObject)")
 	flags.Var(&f.asOf, "as-of", "the audit's \"now\": RFC 3339 or a date (default: now)")
 	flags.Var(&f.timeout, "timeout", "stop reading after this time; what is missing then is a gap (0: never)")
 	flags.StringVar(&f.profile, "profile", "", "profile of the AWS configuration")
@@ -68,6 +71,7 @@ CLI. It only reads; audit permissions prints the IAM policy it needs.`,
 	flags.BoolVarP(&f.log.verbose, "verbose", "v", false, "log every step")
 	flags.Var(&f.log.format, "log-format", "format of the log on stderr")
 	f.layers.register(cmd)
+	f.proposal.register(cmd)
 	f.report.register(cmd)
 	completeChoices(cmd, "usage", &f.usage)
 	completeChoices(cmd, "log-format", &f.log.format)
@@ -96,6 +100,7 @@ func (a *app) run(ctx context.Context, f *runFlags) error {
 		Usage:       f.usage.value,
 		LookupRate:  float64(f.lookupRate),
 		MaxDescribe: describes(f.maxDescribe),
+		Manifests:   f.manifests,
 		Now:         now,
 	})
 	if err != nil {
@@ -104,7 +109,7 @@ func (a *app) run(ctx context.Context, f *runFlags) error {
 	if err := save(ctx, f.save, s); err != nil {
 		return err
 	}
-	return a.report(ctx, &f.report, s, given)
+	return a.report(ctx, &f.report, s, analyze.Options{Version: version, Proposal: f.proposal.options(), Given: given})
 }
 
 // describes says --max-describe 0 as collect.Options has it, whose 0 is its default.

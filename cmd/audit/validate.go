@@ -40,6 +40,9 @@ func (a *app) validate(f *runFlags) error {
 	if toStdout(f.save) {
 		return usagef("--save %s: a snapshot needs a file, the standard output is the report's", f.save)
 	}
+	if err := f.proposal.check(); err != nil {
+		return err
+	}
 	return f.report.check(f.save)
 }
 

@@ -68,7 +68,7 @@ func TestVeto(t *testing.T) {
 			change(s)
 		}
 		a := newAudit(s)
-		got := a.judge(subjects(s)[0]).actions[tt.action]
+		got := a.judge(subjects(s)[0]).actions.of(tt.action)
 		want := report.VerdictUnused
 		if tt.reason != "" {
 			want = report.VerdictUnobservable

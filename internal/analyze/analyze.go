@@ -6,7 +6,10 @@ import (
 	"cmp"
 	"errors"
 	"maps"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"sagemaker-role-audit/internal/analyze/report"
 	"sagemaker-role-audit/internal/collect/snapshot"
@@ -29,25 +32,34 @@ type audit struct {
 	library  *library
 	observer *observer
 	place    place
+	// beside is what was read beside the jobs and tells what they need.
+	beside *knowledge
 	// perService counts the catalogue's actions by service.
 	perService map[string]int
 	// told are IAM's last accessed details by role.
 	told     map[snapshot.RoleKey]*snapshot.Accessed
 	proposal ProposalOptions
+	// unseenWhy says of each action of the catalogue why it is not known, in any role,
+	// whether it was called; empty where it is.
+	unseenWhy []string
+	lists     actionLists
 }
 
 func newAudit(s *snapshot.Snapshot) *audit {
 	a := &audit{
-		snapshot: s, library: newLibrary(s), observer: newObserver(s),
+		snapshot: s, library: newLibrary(s), observer: newObserver(s), beside: knowledgeOf(s),
 		place:      place{partition: cmp.Or(s.Account.Partition, "aws"), account: cmp.Or(s.Account.ID, "*")},
-		perService: map[string]int{}, told: map[snapshot.RoleKey]*snapshot.Accessed{},
+		perService: map[string]int{}, lists: actionLists{known: map[string][]string{}}, told: map[snapshot.RoleKey]*snapshot.Accessed{},
 	}
 	for i := range s.Accessed {
 		a.told[s.Accessed[i].RoleKey] = &s.Accessed[i]
 	}
-	catalog := a.library.catalog
-	for i := range catalog.Len() {
-		a.perService[catalog.Service(i)]++
+	for _, span := range serviceSpans() {
+		a.perService[span.name] = span.to - span.from
+	}
+	a.unseenWhy = make([]string, a.library.catalog.Len())
+	for i := range a.unseenWhy {
+		a.unseenWhy[i] = a.whyUnseen(i, nil)
 	}
 	return a
 }
@@ -87,19 +99,15 @@ func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
 	}
 	buckets := map[string]struct{}{}
 	all := slices.Concat(s.Gaps, a.library.gaps)
-	for _, sub := range subjects(s) {
-		j := a.judge(sub)
-		role := a.role(j)
-		r.Roles = append(r.Roles, role)
-		r.Findings = append(r.Findings, a.findings(j)...)
-		r.Catalog.UnknownActions = append(r.Catalog.UnknownActions, j.unknownActions...)
-		if j.grant != nil {
-			all = append(all, j.grant.gaps...)
-		}
+	for _, x := range a.judged(subjects(s)) {
+		r.Roles = append(r.Roles, x.role)
+		r.Findings = append(r.Findings, x.findings...)
+		r.Catalog.UnknownActions = append(r.Catalog.UnknownActions, x.unknownActions...)
+		all = append(all, x.gaps...)
 		r.Summary.Roles++
-		r.Summary.Jobs += role.Jobs.Total
-		r.Summary.Add(role.Counts)
-		for _, b := range role.Reach.Buckets.Needed {
+		r.Summary.Jobs += x.role.Jobs.Total
+		r.Summary.Add(x.role.Counts)
+		for _, b := range x.role.Reach.Buckets.Needed {
 			buckets[b] = struct{}{}
 		}
 	}
@@ -116,4 +124,38 @@ func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
 		r.Summary.Findings.Add(f.Severity)
 	}
 	return r, nil
+}
+
+// judged is what a report says of one role.
+type judged struct {
+	role           report.Role
+	findings       []report.Finding
+	unknownActions []string
+	gaps           []snapshot.Gap
+}
+
+// judged judges the roles, several at a time: they have nothing to do with each other.
+func (a *audit) judged(subs []*subject) []judged {
+	out := make([]judged, len(subs))
+	var (
+		next    atomic.Int64
+		workers sync.WaitGroup
+	)
+	for range min(runtime.GOMAXPROCS(0), len(subs)) {
+		workers.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(subs) {
+					return
+				}
+				j := a.judge(subs[i])
+				out[i] = judged{role: a.role(j), findings: a.findings(j), unknownActions: j.unknownActions}
+				if j.grant != nil {
+					out[i].gaps = j.grant.gaps
+				}
+			}
+		})
+	}
+	workers.Wait()
+	return out
 }

@@ -12,6 +12,7 @@ import (
 // areas lays what is needed, granted, touched and proposed side by side.
 func (a *audit) areas(j *judgement, p *plan) []report.Area {
 	out := make([]report.Area, 0, len(fourAreas))
+	excess := a.excess(j)
 	for _, area := range fourAreas {
 		x := report.Area{Area: area, Required: []report.Cell{}, Granted: []report.Cell{}, Touched: []report.Cell{}, Proposed: []report.Cell{}}
 		needed := map[string][]string{}
@@ -33,11 +34,7 @@ func (a *audit) areas(j *judgement, p *plan) []report.Area {
 				x.Touched = append(x.Touched, report.Cell{Action: o.action, Resources: resources})
 			}
 		}
-		for action, v := range j.actions {
-			if a.areaOf(action) == area && v.verdict != report.VerdictUsed && v.verdict != report.VerdictRequired {
-				x.Excess++
-			}
-		}
+		x.Excess = excess[area]
 		for _, list := range j.cells {
 			for _, c := range list {
 				if c.area == area && c.isRest() && slices.ContainsFunc(list, func(o *cell) bool { return o.need != nil || o.used != nil }) {
@@ -52,6 +49,29 @@ func (a *audit) areas(j *judgement, p *plan) []report.Area {
 	}
 	return out
 }
+
+// excess counts the granted actions of each area that are neither used nor required.
+func (a *audit) excess(j *judgement) map[string]int {
+	out := map[string]int{}
+	count := func(action string, v actionVerdict) {
+		if v.verdict != "" && v.verdict != report.VerdictUsed && v.verdict != report.VerdictRequired {
+			out[a.areaOf(action)]++
+		}
+	}
+	for _, service := range areaServices {
+		span := spanOf(service)
+		for i := span.from; i < span.to; i++ {
+			count(a.library.catalog.Action(i), j.actions.table[j.actions.index[i]])
+		}
+	}
+	for action, v := range j.actions.named {
+		count(action, v)
+	}
+	return out
+}
+
+// areaServices are those whose actions belong to one of the four areas: see areaOf.
+var areaServices = []string{"ecr", "logs", "s3"}
 
 // grantedCells gives the patterns on which today's policies grant an action.
 func (a *audit) grantedCells(j *judgement, action string) []report.Cell {

@@ -53,7 +53,7 @@ func (a *audit) backtestAt(j *judgement, at time.Time, before, after []*snapshot
 	past := a.known(&then, j.grant, j.accessed)
 	past.actions = j.actions
 	doc := &replayed{audit: a, judgement: j, statements: a.plan(past).statements, granted: map[[2]string]bool{}}
-	seen := foldersOf(j.sub.jobs)
+	asks := newAsks(a.place, a.beside, j.sub.jobs)
 	said := map[string]bool{}
 	say := func(action, resource, what string) {
 		if words := fmt.Sprintf("%s on %s (%s)", action, resource, what); !said[action+resource] && len(out.Because) < report.MaxEvidence {
@@ -63,7 +63,8 @@ func (a *audit) backtestAt(j *judgement, at time.Time, before, after []*snapshot
 	}
 	for _, job := range after {
 		broken := false
-		for _, n := range a.place.needs(job, seen) {
+		needs, _ := asks.of(job)
+		for _, n := range needs {
 			resource := n.resource
 			if n.alias {
 				resource = "*" // which key it is no job tells

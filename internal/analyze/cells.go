@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -154,6 +155,13 @@ func (a *audit) touchedCells(j *judgement, action string, list []*cell) []*cell 
 	accesses := map[state]access{}
 	for _, r := range sorted(resources) {
 		access := a.accessTo(j, action, cmp.Or(r, "*"))
+		if access.Identity == policy.No && logGroup.MatchString(r) {
+			// A call on a log group is authorised on GROUP:* as well as on the bare group: AWS's
+			// refusals name GROUP:log-stream (aws-samples/amazon-sagemaker-local-mode#8).
+			if alt := a.accessTo(j, action, r+":*"); alt.Identity != policy.No {
+				access = alt
+			}
+		}
 		s := state{identity: access.Identity, effective: access.Effective}
 		if access.holderRead {
 			s.layer, s.holder = access.Layer, access.holder
@@ -208,6 +216,9 @@ func (a *audit) touchedCells(j *judgement, action string, list []*cell) []*cell 
 	}
 	return list
 }
+
+// logGroup is the ARN of a log group. Source: AWS list_amazoncloudwatchlogs.
+var logGroup = regexp.MustCompile(`^arn:[a-z-]+:logs:[a-z0-9-]+:\d{12}:log-group:[^:*]+$`)
 
 func orUnknown(resources []string) []string {
 	if len(resources) == 0 {
@@ -328,9 +339,6 @@ func (a *audit) aboutNeed(j *judgement, c *cell) string {
 	}
 	owner := accountOf(c.resource)
 	foreign := owner != "" && owner != a.snapshot.Account.ID
-	if s := beyondIdentity(&c.access); s != "" && !foreign {
-		parts = append(parts, s)
-	}
 	switch {
 	case c.access.Partial && coveredConditionally(c.access.Access):
 		parts = append(parts, "granted outright on a part of it only, elsewhere only under a condition"+conditionKeys(c.access))
@@ -338,6 +346,9 @@ func (a *audit) aboutNeed(j *judgement, c *cell) string {
 		parts = append(parts, "granted on a part of it only")
 	case c.access.Identity == policy.Conditional:
 		parts = append(parts, "granted only under a condition"+conditionKeys(c.access))
+	}
+	if s := beyondIdentity(&c.access); s != "" && !foreign {
+		parts = append(parts, s)
 	}
 	if foreign {
 		parts = append(parts, fmt.Sprintf("the resource is account %s's: its own policy decides as well, and was not read", owner))
@@ -461,7 +472,7 @@ func (a *audit) restOf(j *judgement, action string, list []*cell) *cell {
 	}
 	c := &cell{action: action, area: a.areaOf(action), rest: sorted(patterns)}
 	if len(list) > 0 {
-		c.area = list[0].area
+		c.area = cmp.Or(a.areaOf(action), list[0].area)
 	}
 	c.access.Identity, c.access.Effective = j.grant.set.Identity(i), j.grant.set.Effective(i)
 	c.verdict = report.VerdictUnused

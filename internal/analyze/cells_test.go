@@ -189,3 +189,17 @@ func TestRestOfGrant(t *testing.T) {
 		}
 	}
 }
+
+// TestLogGroupOfEitherForm: a grant on GROUP:* serves calls on the group itself.
+func TestLogGroupOfEitherForm(t *testing.T) {
+	const group = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/TrainingJobs"
+	for resource, want := range map[string]report.Verdict{group: report.VerdictUsed, group + ":*": report.VerdictUsed, group + "X:*": report.VerdictForeign} {
+		s := world(allow("logs:CreateLogGroup", resource))
+		u := use("logs.amazonaws.com", "CreateLogGroup", "")
+		u.Params.LogGroupName = "/aws/sagemaker/TrainingJobs"
+		s.Usage = []snapshot.Usage{u}
+		if got := verdictOf(analyzed(t, s).Role(roleARN), "logs:CreateLogGroup"); got != want {
+			t.Errorf("granted on %s: %s, want %s", resource, got, want)
+		}
+	}
+}

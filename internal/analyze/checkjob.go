@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -118,8 +117,6 @@ type checker struct {
 	replaced bool
 }
 
-var imageRegion = regexp.MustCompile(`^\d{12}\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.`)
-
 // region finds where a request would run, which it does not say itself.
 func (c *checker) region(q JobQuestion) {
 	set := func(region, from string) {
@@ -129,8 +126,8 @@ func (c *checker) region(q JobQuestion) {
 	}
 	set(q.Region, "as given")
 	set(q.Request.region, q.Request.regionFrom)
-	if m := imageRegion.FindStringSubmatch(c.job.Image); m != nil {
-		set(m[1], "assumed: the image's registry")
+	if image, ok := readImage(c.job.Image); ok {
+		set(image.region, "assumed: the image's registry")
 	}
 	if jobs := c.today.sub.jobs; len(jobs) > 0 {
 		last := slices.MaxFunc(jobs, func(x, y *snapshot.Job) int {
@@ -175,7 +172,8 @@ func (c *checker) check() {
 	}
 	c.trust()
 	at := map[[2]string]int{}
-	for _, n := range c.needs() {
+	needs, open := c.needs()
+	for _, n := range needs {
 		key := [2]string{n.action, n.resource}
 		if i, merged := at[key]; merged {
 			q := &c.out.Needs[i]
@@ -190,7 +188,7 @@ func (c *checker) check() {
 	slices.SortStableFunc(c.out.Needs, func(x, y report.NeedCheck) int {
 		return cmp.Or(cmp.Compare(areaRank(x.Area), areaRank(y.Area)), cmp.Compare(x.Area, y.Area), cmp.Compare(x.Action, y.Action), cmp.Compare(x.Resource, y.Resource))
 	})
-	c.unresolved()
+	c.unresolved(open)
 	c.notRead()
 	c.note("The caller's part is not checked: who creates the job needs sagemaker:CreateTrainingJob, and iam:PassRole on the role.")
 	if !c.job.NetworkIsolation {
@@ -200,9 +198,9 @@ func (c *checker) check() {
 }
 
 // needs are what the job's configuration asks for, the strongest of each action and
-// resource first. The model goes to a folder of the job's name (AWS: SageMaker API,
+// resource first, and what it asks for without telling. The model goes to a folder of the job's name (AWS: SageMaker API,
 // OutputDataConfig and ModelArtifacts).
-func (c *checker) needs() []need {
+func (c *checker) needs() ([]need, []unresolved) {
 	job := *c.job
 	if job.Output.URI != "" {
 		job.Output.URI = strings.TrimSuffix(job.Output.URI, "/") + "/"
@@ -210,7 +208,7 @@ func (c *checker) needs() []need {
 			job.Output.URI += job.Name + "/"
 		}
 	}
-	all := c.place.needs(&job, folders{})
+	all, open := newAsks(c.place, c.beside, c.today.sub.jobs).of(&job)
 	rank := func(n need) int {
 		r := slices.Index([]string{"fails", "unknown", "degrades"}, n.ifMissing)
 		if n.optional {
@@ -219,7 +217,7 @@ func (c *checker) needs() []need {
 		return r
 	}
 	slices.SortStableFunc(all, func(x, y need) int { return cmp.Compare(rank(x), rank(y)) })
-	return all
+	return all, open
 }
 
 // context is what is known of the request that a need stands for. A job's input lies in
@@ -230,8 +228,8 @@ func (c *checker) context(n *need) policy.Context {
 	region := ""
 	switch {
 	case n.action == "ecr:GetAuthorizationToken":
-		if m := imageRegion.FindStringSubmatch(c.job.Image); m != nil {
-			region = m[1]
+		if image, ok := readImage(c.job.Image); ok {
+			region = image.region
 		}
 	case n.resource == "*", strings.HasPrefix(n.field, "InputDataConfig"):
 		region = c.job.Region
@@ -349,61 +347,32 @@ func passes(l report.CellLayers) bool {
 }
 
 // unresolved lists what the job needs and its configuration does not name.
-func (c *checker) unresolved() {
-	add := func(field, format string, args ...any) {
-		c.out.Unresolved = append(c.out.Unresolved, report.UnresolvedNeed{Field: field, What: fmt.Sprintf(format, args...)})
+func (c *checker) unresolved(open []unresolved) {
+	add := func(field, what string) {
+		c.out.Unresolved = append(c.out.Unresolved, report.UnresolvedNeed{Field: field, What: what})
 	}
-	for _, ch := range c.job.Channels {
-		field := "InputDataConfig[" + ch.Name + "].DataSource"
-		_, isS3 := parseS3(c.place.partition, ch.URI)
-		switch {
-		case ch.HubContent != "":
-			add(field+".S3DataSource.HubAccessConfig", "what a hub's content needs is not documented")
-		case ch.Dataset != "":
-			add(field+".DatasetSource", "what a data set needs is not documented")
-		case ch.FileSystem != "":
-			c.note("%s: a file system is mounted over the VPC and needs no S3 permission; a policy of its own was not read", field)
-		case ch.URI != "" && !isS3:
-			add(field+".S3DataSource.S3Uri", "it is no S3 location that could be read")
-		case ch.URI == "":
-			add(field, "it names no data")
-		case ch.DataType == "ManifestFile" || ch.DataType == "AugmentedManifestFile":
-			if !c.grantedEverywhere() {
-				add(field+".S3DataSource.S3Uri", "the manifest says which objects are read (s3:GetObject, and s3:ListBucket on their bucket), and it was not read")
+	for _, u := range open {
+		if u.s3 != nil {
+			if c.grantedEverywhere() {
+				continue // whatever a manifest names
 			}
+			u.what += u.s3.pattern()
+		}
+		add(u.field, u.what+": "+u.why)
+	}
+	for i := range c.job.Channels {
+		switch ch := &c.job.Channels[i]; {
+		case ch.FileSystem != "":
+			c.note("%s: a file system is mounted over the VPC and needs no S3 permission; a policy of its own was not read", channelField(ch, "FileSystemDataSource"))
+		case ch.URI == "" && ch.Dataset == "" && ch.HubContent == "":
+			add(channelField(ch, "S3DataSource"), "the data: the channel names none")
 		}
 	}
-	if c.job.Algorithm != "" {
-		c.note("The image of algorithm %s is not in the request: if it lies in a private registry, the role must be able to pull it.", c.job.Algorithm)
-	} else if c.job.Image != "" && c.job.RepositoryAccess != "Vpc" && repository(c.place.partition, c.job.Image) == "" {
-		add("AlgorithmSpecification.TrainingImage", "its registry is no private ECR registry: what a pull from it needs is not known")
-	}
-	for _, x := range []struct{ field, uri string }{{"OutputDataConfig.S3OutputPath", c.job.Output.URI}, {"CheckpointConfig.S3Uri", c.job.Checkpoint},
-		{"TensorBoardOutputConfig.S3OutputPath", c.job.TensorBoard}, {"DebugHookConfig.S3OutputPath", c.job.DebugHook}, {"ProfilerConfig.S3OutputPath", c.job.Profiler}} {
-		if _, isS3 := parseS3(c.place.partition, x.uri); x.uri != "" && !isS3 {
-			add(x.field, "it is no S3 location that could be read")
-		}
-	}
-	for _, x := range []struct{ field, key string }{{"OutputDataConfig.KmsKeyId", c.job.Output.KMSKey}, {"ResourceConfig.VolumeKmsKeyId", c.job.VolumeKMSKey}} {
-		if isAlias(x.key) {
-			add(x.field, "it names its key by an alias, which IAM policies do not match: whether this key is granted, and its policy allows it, is not known")
-		}
-	}
-	asked := func(prefix string) bool {
-		return slices.ContainsFunc(c.out.Needs, func(n report.NeedCheck) bool {
-			return slices.ContainsFunc(n.Fields, func(f string) bool { return strings.HasPrefix(f, prefix) })
-		})
-	}
-	for _, x := range []struct {
-		field string
-		there bool
-	}{{"ModelPackageConfig", c.job.ModelPackageGroup != ""}, {"MlflowConfig", c.job.Mlflow != ""}, {"ServerlessJobConfig", c.job.Serverless}} {
-		if x.there && !asked(x.field) {
-			add(x.field, "what it needs of the execution role is not documented")
-		}
+	if c.job.Serverless {
+		add("ServerlessJobConfig", "what a serverless job asks of the role: no AWS page says")
 	}
 	if c.out.Job.Source == "snapshot" && !c.job.Described {
-		c.note("DescribeTrainingJob was not read of this job: whether it has remote debugging or profiler rules is not known.")
+		c.note("DescribeTrainingJob was not read of this job: whether it has remote debugging, MLflow or profiler rules is not known.")
 	}
 }
 

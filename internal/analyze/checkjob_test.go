@@ -71,7 +71,8 @@ func TestCheckJobOfRandomWorlds(t *testing.T) {
 			}
 			g := a.library.grantOf(s, sub.role)
 			all, fatal := true, false
-			for _, n := range a.place.needs(job, foldersOf(sub.jobs)) {
+			needs, _ := newAsks(a.place, a.beside, sub.jobs).of(job)
+			for _, n := range needs {
 				x := a.accessIn(g, n.action, n.resource, inRegion(g.known, n.resource))
 				all = all && x.Effective == policy.Yes && !x.Partial
 				fatal = fatal || x.Effective == policy.No && n.ifMissing == "fails" && !n.optional
@@ -129,12 +130,12 @@ func TestCheckJob(t *testing.T) {
 		"no network interfaces":       {doc(all, data, puts), nil, map[string]any{"VpcConfig": json.RawMessage(vpc)}, "fails", "ec2:CreateNetworkInterface"},
 		"no metrics":                  {doc(strings.Replace(all, `,"cloudwatch:PutMetricData"`, "", 1), data, puts), nil, nil, "runs", "1 thing is not, and does not stop it"},
 		"no logs":                     {doc(strings.Replace(all, `"logs:*",`, "", 1), data, puts), nil, nil, "unsure", "of logs:CreateLogStream, logs:PutLogEvents it is not known"},
-		"a manifest":                  {doc(all, data, puts), func(_ *snapshot.Snapshot, j *snapshot.Job) { j.Channels[0].DataType = "ManifestFile" }, nil, "unsure", "the manifest says which objects are read"},
+		"a manifest":                  {doc(all, data, puts), func(_ *snapshot.Snapshot, j *snapshot.Job) { j.Channels[0].DataType = "ManifestFile" }, nil, "unsure", "the objects that the manifest names: arn:aws:s3:::data/in/"},
 		"a manifest, and all objects": {allow("*", "*"), func(_ *snapshot.Snapshot, j *snapshot.Job) { j.Channels[0].DataType = "ManifestFile" }, nil, "runs", ""},
-		"a key by its alias":          {allow("*", "*"), func(_ *snapshot.Snapshot, j *snapshot.Job) { j.Output.KMSKey = "alias/models" }, nil, "unsure", "by an alias"},
+		"a key by its alias":          {allow("*", "*"), func(_ *snapshot.Snapshot, j *snapshot.Job) { j.Output.KMSKey = "alias/models" }, nil, "unsure", "the key behind alias/models"},
 		"a volume's key":              {doc(all, data, puts), nil, map[string]any{"ResourceConfig": map[string]any{"VolumeKmsKeyId": "1234abcd-12ab-34cd-56ef-1234567890ab"}}, "unsure", "the caller's own kms:CreateGrant"},
 		"a remote shell":              {doc(all, data, puts), nil, map[string]any{"RemoteDebugConfig": map[string]any{"EnableRemoteDebug": true}}, "runs", `"effect":"degrades"`},
-		"another registry":            {doc(all, data, puts), func(_ *snapshot.Snapshot, j *snapshot.Job) { j.Image = "docker.io/library/python:3" }, nil, "unsure", "no private ECR registry"},
+		"another registry":            {doc(all, data, puts), func(_ *snapshot.Snapshot, j *snapshot.Job) { j.Image = "docker.io/library/python:3" }, nil, "unsure", "its registry is unknown"},
 		"another account's image": {doc(all, data, puts), func(_ *snapshot.Snapshot, j *snapshot.Job) {
 			j.Image = "999999999999.dkr.ecr.us-east-1.amazonaws.com/x:1"
 		}, nil, "runs", "account 999999999999's and must allow it, too"},
@@ -246,13 +247,16 @@ func TestParseJobRequest(t *testing.T) {
 		}
 	}
 	r, err := ParseJobRequest([]byte(`{"TrainingJobName":"n","AlgorithmSpecfication":{},"OutputDataConfig":{"S3OutputPath":"s3://b/o","Kms":"x"},
-		"HyperParameters":{"a":"\"s3://b/code.tar.gz\"","b":"secret"},"Environment":{"c":"s3://b/d/"},"DebugRuleConfigurations":[{"RuleConfigurationName":"r","S3OutputPath":"s3://b/r"}],
+		"HyperParameters":{"a":"\"s3://b/code.tar.gz\"","b":"secret"},"Environment":{"c":"s3://b/d/","CA_REPOSITORY_ARN":"arn:aws:codeartifact:us-east-1:123456789012:repository/domain/repo","other":"arn:aws:iam::1:x"},"DebugRuleConfigurations":[{"RuleConfigurationName":"r","S3OutputPath":"s3://b/r"}],
 		"TrainingJobArn":"arn:aws:sagemaker:eu-west-1:123456789012:training-job/n"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := fmt.Sprint(r.job.S3Values); got != "[{HyperParameters a s3://b/code.tar.gz} {Environment c s3://b/d/}]" || r.region != "eu-west-1" || len(r.job.DebugRules) != 1 {
 		t.Errorf("%s, region %s", got, r.region)
+	}
+	if r.job.CodeArtifact != "arn:aws:codeartifact:us-east-1:123456789012:repository/domain/repo" || strings.Contains(fmt.Sprint(r), "arn:aws:iam::1:x") {
+		t.Errorf("repository %q in %v", r.job.CodeArtifact, r)
 	}
 	notes := strings.Join(r.notes, "\n")
 	for _, want := range []string{"ignored: AlgorithmSpecfication, which is no field of the API that is known here; did you mean AlgorithmSpecification?",

@@ -662,8 +662,15 @@ func (w *weighing) text(st *policy.Statement) string {
 
 // firstThose puts the entries that match first, and the rest behind them.
 func firstThose(all []string, match func(string) bool) []string {
-	slices.SortStableFunc(all, func(a, b string) int { return compareBool(match(b), match(a)) })
-	return all
+	var first, rest []string
+	for _, s := range all {
+		if match(s) {
+			first = append(first, s)
+		} else {
+			rest = append(rest, s)
+		}
+	}
+	return append(first, rest...)
 }
 
 // entries writes the first entries of an element.
@@ -854,7 +861,7 @@ func (w *weighing) needAllows() {
 		alternative := ""
 		for _, s := range w.out.Statements {
 			if s.Layer == string(policy.LayerIdentity) && s.Effect == string(policy.Allow) && s.Applies == no && strings.HasPrefix(s.Because, "its condition") {
-				alternative = fmt.Sprintf(" Or meet the condition of %s, statement %d: %s.", s.Policy, s.Index, failing(s))
+				alternative = fmt.Sprintf(" Or meet the condition of %s, statement %d: %s.", s.Policy, s.Index+1, failing(s))
 				break
 			}
 		}
@@ -916,7 +923,7 @@ func (w *weighing) needConditions() {
 			if way == "" {
 				way = s.Because
 			}
-			ways = append(ways, fmt.Sprintf("%s (%s, statement %d)", way, s.Policy, s.Index))
+			ways = append(ways, fmt.Sprintf("%s (%s, statement %d)", way, s.Policy, s.Index+1))
 		}
 		w.need("It is allowed if %s.", strings.Join(slices.Compact(ways), "; or if "))
 	}
@@ -926,7 +933,7 @@ func (w *weighing) needConditions() {
 			if way == "" {
 				way = s.Because
 			}
-			w.need("It is refused if %s (%s, statement %d).", way, s.Policy, s.Index)
+			w.need("It is refused if %s (%s, statement %d).", way, s.Policy, s.Index+1)
 		}
 	}
 	if owner := accountOf(w.resource); owner != "" && owner != w.j.grant.principal.Account && w.access.stack.Resource == nil {

@@ -125,12 +125,12 @@ func idleRole(a *audit, j *judgement) []hit {
 		last = "IAM saw it used last on " + day(at)
 	}
 	severity := report.Low
-	if len(j.actions) > 1000 {
+	if j.actions.count > 1000 {
 		severity = report.Medium
 	}
 	return []hit{{severity: severity, subject: "role",
 		detail: fmt.Sprintf("No training job since %s and no event since %s; %s. It is granted %d actions.",
-			day(a.snapshot.JobsWindow.From), day(a.snapshot.Window.From), last, len(j.actions))}}
+			day(a.snapshot.JobsWindow.From), day(a.snapshot.Window.From), last, j.actions.count)}}
 }
 
 // foreignHits makes a finding of each action that the role used and no policy of it
@@ -172,7 +172,7 @@ func sageMakerFullAccess(a *audit, j *judgement) []hit {
 		if strings.HasSuffix(p.ARN, ":aws:policy/AmazonSageMakerFullAccess") {
 			return []hit{{severity: report.Medium, subject: p.ARN,
 				detail: fmt.Sprintf("%s %s grants the role %d actions. Its S3 patterns such as arn:aws:s3:::*SageMaker* match a key with that text in any bucket.",
-					p.Name, p.Version, len(j.actions)),
+					p.Name, p.Version, j.actions.count),
 				statement: &report.StatementRef{Policy: p.ARN, Version: p.Version}}}
 		}
 	}

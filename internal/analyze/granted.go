@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"sagemaker-role-audit/internal/analyze/actions"
 	"sagemaker-role-audit/internal/analyze/policy"
@@ -37,6 +38,9 @@ type library struct {
 	gaps       []snapshot.Gap
 }
 
+// catalogExpander is the one of the catalogue.
+var catalogExpander = sync.OnceValue(func() *policy.Expander { return policy.NewExpander(actions.Load()) })
+
 type managedPolicy struct {
 	*snapshot.ManagedPolicy
 	document *policy.Document
@@ -45,7 +49,7 @@ type managedPolicy struct {
 
 func newLibrary(s *snapshot.Snapshot) *library {
 	c := actions.Load()
-	l := &library{catalog: c, expander: policy.NewExpander(c), managed: map[string]*managedPolicy{}}
+	l := &library{catalog: c, expander: catalogExpander(), managed: map[string]*managedPolicy{}}
 	for i := range s.Policies {
 		p := &s.Policies[i]
 		d, err := policy.Parse([]byte(p.Document))
@@ -173,18 +177,8 @@ func (g *grant) patterns(i int) []grantedPattern {
 		set[out] = struct{}{}
 	}
 	return slices.SortedFunc(maps.Keys(set), func(a, b grantedPattern) int {
-		return cmp.Or(cmp.Compare(a.text, b.text), compareBool(a.conditional, b.conditional))
+		return cmp.Or(cmp.Compare(a.text, b.text), cmp.Compare(fmt.Sprint(a.conditional), fmt.Sprint(b.conditional)))
 	})
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
 }
 
 // concerns reports whether a granted pattern can match a resource of the action at

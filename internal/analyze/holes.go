@@ -29,6 +29,10 @@ type holes struct {
 func newHoles() *holes { return &holes{map[slot]map[string]map[string]struct{}{}} }
 
 func slotOf(j *snapshot.Job, field string, l *s3Location) slot {
+	return slot{familyOf(j), field, l.bucketARN()}
+}
+
+func familyOf(j *snapshot.Job) string {
 	var b strings.Builder
 	image, _, _ := strings.Cut(j.Image, "@")
 	if i := strings.LastIndexByte(image, ':'); i > strings.LastIndexByte(image, '/') {
@@ -40,7 +44,7 @@ func slotOf(j *snapshot.Job, field string, l *s3Location) slot {
 		b.WriteByte('|')
 		b.WriteString(c.Name)
 	}
-	return slot{b.String(), field, l.bucketARN()}
+	return b.String()
 }
 
 // see records the segments of one location. A value that is volatile by its
@@ -99,9 +103,32 @@ func volatile(segment, job string) bool {
 	if segment == "" {
 		return false
 	}
-	if job != "" && strings.Contains(segment, job) {
+	if job != "" && holdsName(segment, job) {
 		return true
+	}
+	if len(segment) < 16 && !strings.ContainsAny(segment, "0123456789") {
+		return false // as all of the forms below have it
 	}
 	return uuid.MatchString(segment) || date.MatchString(segment) || long.MatchString(segment) ||
 		counter.MatchString(segment) || hash.MatchString(segment)
+}
+
+// holdsName reports whether a name stands in a segment as a word of its own: a job
+// called "a" is not what "data" is named after.
+func holdsName(segment, name string) bool {
+	for at := 0; ; at++ {
+		i := strings.Index(segment[at:], name)
+		if i < 0 {
+			return false
+		}
+		at += i
+		end := at + len(name)
+		if (at == 0 || !alphanumeric(segment[at-1])) && (end == len(segment) || !alphanumeric(segment[end])) {
+			return true
+		}
+	}
+}
+
+func alphanumeric(b byte) bool {
+	return '0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z'
 }

@@ -57,7 +57,7 @@ var (
 // CLI and SDKs take it, DescribeTrainingJob's answer, or as CloudTrail writes it, with
 // small first letters (its whole record, too). It errs with a *RequestError. What it
 // does not know it leaves out and notes. No value of a hyperparameter or environment
-// variable is kept but S3 URIs.
+// variable is kept but S3 URIs, and the ARN of a CodeArtifact repository.
 func ParseJobRequest(text []byte) (*JobRequest, error) {
 	r := &requestReader{text: bytes.TrimPrefix(text, []byte("\ufeff"))}
 	root, err := r.tree()
@@ -141,7 +141,7 @@ func (r *requestReader) job(k *snapshot.Job, f *fields, out *JobRequest) {
 		k.VolumeKMSKey = c.str("VolumeKmsKeyId")
 	}
 	if c := f.object("VpcConfig", "SecurityGroupIds", "Subnets"); c != nil {
-		k.VPC = snapshot.VPC{Subnets: c.texts("Subnets"), SecurityGroups: c.texts("SecurityGroupIds")}
+		k.VPC = snapshot.VPC{Subnets: slices.Sorted(slices.Values(c.texts("Subnets"))), SecurityGroups: slices.Sorted(slices.Values(c.texts("SecurityGroupIds")))}
 	}
 	if c := f.object("RemoteDebugConfig", "EnableRemoteDebug"); c != nil {
 		k.RemoteDebug = c.boolean("EnableRemoteDebug")
@@ -162,6 +162,9 @@ func (r *requestReader) job(k *snapshot.Job, f *fields, out *JobRequest) {
 			out.notes = append(out.notes, name+" are hidden in the record: S3 locations in them are not told")
 		}
 		k.S3Values = append(k.S3Values, snapshot.S3Values(name, values)...)
+		if name == "Environment" {
+			k.CodeArtifact = snapshot.CodeArtifact(values)
+		}
 	}
 }
 
@@ -175,7 +178,7 @@ func (r *requestReader) channel(c *fields, i int) snapshot.Channel {
 		return k
 	}
 	if s := source.object("S3DataSource", "S3DataType", "S3Uri", "S3DataDistributionType", "AttributeNames", "InstanceGroupNames", "HubAccessConfig", "ModelAccessConfig"); s != nil {
-		k.DataType, k.URI = s.str("S3DataType"), s.str("S3Uri")
+		k.DataType, k.URI, k.Attributes = s.str("S3DataType"), s.str("S3Uri"), s.texts("AttributeNames")
 		if s.has("S3DataType") && !slices.Contains(dataTypes, k.DataType) {
 			r.fail(s.members["S3DataType"], s.at("S3DataType"), "want one of "+strings.Join(dataTypes, ", "))
 		}
@@ -379,7 +382,6 @@ func (f *fields) texts(name string) []string {
 		}
 		out = append(out, n.text)
 	}
-	slices.Sort(out)
 	return out
 }
 

@@ -40,7 +40,7 @@ func ParseSCP(level int, name string, text []byte) (GivenPolicy, error) {
 	g.level = level
 	for _, st := range g.document.Statements() {
 		if st.Principals != nil {
-			return g, fmt.Errorf("statement %d has a Principal, which a service control policy never has: is it a resource policy?", st.Index)
+			return g, fmt.Errorf("statement %d has a Principal, which a service control policy never has: is it a resource policy?", st.Index+1)
 		}
 	}
 	return g, nil
@@ -54,7 +54,7 @@ func ParseRCP(name string, text []byte) (GivenPolicy, error) {
 	}
 	for _, st := range g.document.Statements() {
 		if st.Principals == nil || st.NotPrincipal {
-			return g, fmt.Errorf("statement %d has no Principal, which a resource control policy always has: is it a service control policy?", st.Index)
+			return g, fmt.Errorf("statement %d has no Principal, which a resource control policy always has: is it a service control policy?", st.Index+1)
 		}
 	}
 	return g, nil
@@ -178,6 +178,14 @@ type access struct {
 // elsewhere reports whether another policy than the role's own grants the cell.
 func (x *access) elsewhere() bool {
 	return x.Identity == policy.No && x.Effective != policy.No && x.Layer == policy.LayerResource
+}
+
+// ownDeny reports whether a Deny of the role's own policies or boundary speaks of the
+// cell. Those of other layers bind today's policies and proposed ones alike.
+func (x *access) ownDeny() bool {
+	return slices.ContainsFunc(x.Denies, func(m policy.Match) bool {
+		return m.Layer == policy.LayerIdentity || m.Layer == policy.LayerBoundary
+	})
 }
 
 // byResource reports whether identity policies grant the cell and the resource's own
@@ -355,9 +363,9 @@ func resourceLayer(j *judgement) string {
 // statementWords points at a statement of a policy: as "statement 2 (NoDelete)".
 func statementWords(st *policy.Statement) string {
 	if st.Sid == "" {
-		return fmt.Sprintf("statement %d", st.Index)
+		return fmt.Sprintf("statement %d", st.Index+1)
 	}
-	return fmt.Sprintf("statement %d (%s)", st.Index, st.Sid)
+	return fmt.Sprintf("statement %d (%s)", st.Index+1, st.Sid)
 }
 
 // refuser names what refuses a cell that identity policies grant.

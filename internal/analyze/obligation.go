@@ -354,8 +354,8 @@ func (a *audit) unobservables(j *judgement) []atom {
 			out = append(out, x)
 		}
 	}
-	for _, action := range sortedKeys(j.actions) {
-		if v := j.actions[action]; v.verdict == report.VerdictUnobservable && !a.sensitive(action) {
+	for action, v := range j.actions.all() {
+		if v.verdict == report.VerdictUnobservable && !a.sensitive(action) {
 			add(action, v.reason)
 		}
 	}

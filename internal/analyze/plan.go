@@ -57,7 +57,11 @@ var sidRules = []sidRule{
 	{sid: "VPCNetworkInterfaces", area: areaVPC},
 	{sid: "RegistryCredentials", area: areaRegistryAuth},
 	{sid: "RemoteDebug", area: areaRemoteDebug},
-	{sid: "DebuggerImages", area: areaDebugger},
+	{sid: "DebuggerImages", area: areaDebugger, actions: []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}},
+	{sid: "DebuggerRules", area: areaDebugger},
+	{sid: "ModelRegistry", area: areaModelRegistry},
+	{sid: "Mlflow", area: areaMlflow},
+	{sid: "CodePackages", area: areaPackages},
 	{sid: "ObservedUse", area: areaObserved},
 	{sid: "OtherUse", area: areaObserved, section: sectionOthers},
 	{sid: "KeptUnobservable", area: areaObserved, section: sectionKept},
@@ -134,7 +138,7 @@ func (p *plan) denies(j *judgement) {
 			spec := st.Spec()
 			spec.Sid = fmt.Sprintf("KeptDeny%d", n) // two policies may use one Sid
 			p.statements = append(p.statements, planned{spec, "", sectionDenies,
-				[]string{fmt.Sprintf("kept as it is from %s, statement %d", cmp.Or(pol.ARN, pol.Name), st.Index)}})
+				[]string{fmt.Sprintf("kept as it is from %s, statement %d", cmp.Or(pol.ARN, pol.Name), st.Index+1)}})
 		}
 	}
 	slices.SortStableFunc(p.statements, func(x, y planned) int {

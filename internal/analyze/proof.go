@@ -116,20 +116,15 @@ func (a *audit) partialReasons(j *judgement, p *plan) []string {
 	if j.accessed.missing != "" {
 		out = append(out, "IAM's last accessed details of the role were not read.")
 	}
-	if slices.ContainsFunc(j.sub.jobs, func(job *snapshot.Job) bool { return !job.NetworkIsolation }) {
+	if len(j.sub.jobs) > 0 && !onlyIsolated(j.sub.jobs) {
 		out = append(out, "User code runs with this role's credentials, and no record that was read shows calls of the data plane: other S3 use would not be seen.")
 	}
 	if len(j.sub.jobs) == 0 {
 		out = append(out, "No job of the role is on record: what its jobs would need is not known.")
 	}
-	for _, n := range j.needs {
-		if strings.HasPrefix(n.need.field, "InputDataConfig") && n.need.s3 != nil && !n.need.s3.prefix {
-			out = append(out, "A manifest was not read: the objects it names are not in the proposal.")
-			break
-		}
-	}
+	out = append(out, openReasons(j.unresolved)...)
 	for _, o := range p.obligations {
-		if !o.used && len(a.accessTo(j, o.action, o.pattern).Denies) > 0 {
+		if x := a.accessTo(j, o.action, o.pattern); !o.used && x.ownDeny() {
 			out = append(out, fmt.Sprintf("A Deny of today speaks of %s on %s, which is required and was not seen to work.", o.action, o.pattern))
 		}
 	}
@@ -138,6 +133,12 @@ func (a *audit) partialReasons(j *judgement, p *plan) []string {
 		others += fmt.Sprintf("; its log streams show %d of them", n)
 	}
 	return append(out, others+".")
+}
+
+// onlyIsolated: no job's container has AWS credentials, so that what the platform needs
+// is all that the jobs need. Source: AWS mkt-algo-model-internet-free.
+func onlyIsolated(jobs []*snapshot.Job) bool {
+	return len(jobs) > 0 && !slices.ContainsFunc(jobs, func(job *snapshot.Job) bool { return !job.NetworkIsolation })
 }
 
 // proposed is the documents of a proposal, statement by statement.
@@ -256,7 +257,7 @@ func (a *audit) deniesKept(j *judgement, d *proposed) string {
 		for _, st := range pol.Document.Statements() {
 			if st.Effect == policy.Deny {
 				if kept[key(st)]--; kept[key(st)] < 0 {
-					return fmt.Sprintf("a Deny of %s, statement %d, is not carried over", cmp.Or(pol.ARN, pol.Name), st.Index)
+					return fmt.Sprintf("a Deny of %s, statement %d, is not carried over", cmp.Or(pol.ARN, pol.Name), st.Index+1)
 				}
 			}
 		}

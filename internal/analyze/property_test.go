@@ -73,7 +73,7 @@ func verdicts(s *snapshot.Snapshot) (byAction, byCell map[string]report.Verdict)
 			continue
 		}
 		j := a.judge(sub)
-		for action, v := range j.actions {
+		for action, v := range j.actions.all() {
 			byAction[action] = v.verdict
 		}
 		for _, c := range j.cells.sorted() {
@@ -176,11 +176,20 @@ func deepCopy(s *snapshot.Snapshot) *snapshot.Snapshot {
 	return &c
 }
 
+// worlds is how many random worlds a property is held against: fewer in short mode,
+// under the race detector.
+func worlds(n int) int {
+	if testing.Short() {
+		return n / 6
+	}
+	return n
+}
+
 // TestMoreEvidence: what was used stays used, whatever else becomes known.
 func TestMoreEvidence(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	checked := 0
-	for i := range 80 {
+	for i := range worlds(80) {
 		s := wideWorld(r)
 		actionsBefore, cellsBefore := verdicts(s)
 		for name, add := range evidence {
@@ -204,8 +213,8 @@ func TestMoreEvidence(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d uses in 80 worlds x %d kinds of evidence", checked, len(evidence))
-	if checked < 300 {
+	t.Logf("%d uses in %d worlds x %d kinds of evidence", checked, worlds(80), len(evidence))
+	if checked < worlds(80)*3 {
 		t.Error("too few uses to prove anything")
 	}
 }
@@ -214,7 +223,7 @@ func TestMoreEvidence(t *testing.T) {
 func TestLessEvidence(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	left := 0
-	for i := range 40 {
+	for i := range worlds(40) {
 		s := wideWorld(r)
 		before, _ := verdicts(s)
 		for name, lose := range sources {
@@ -236,7 +245,7 @@ func TestLessEvidence(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d actions unused in 40 worlds x %d lost sources", left, len(sources))
+	t.Logf("%d actions unused in %d worlds x %d lost sources", left, worlds(40), len(sources))
 	if left < 1000 {
 		t.Error("too few unused actions to prove anything")
 	}

@@ -1,7 +1,6 @@
 package analyze
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -139,7 +138,7 @@ func halve(s policy.Spec) []policy.Spec {
 // extentBefore counts what is granted today: actions, and patterns of resources of
 // those that are proposed or removed.
 func (a *audit) extentBefore(j *judgement) report.Extent {
-	out := report.Extent{Actions: len(j.actions)}
+	out := report.Extent{Actions: j.actions.count}
 	patterns := map[string]struct{}{}
 	for _, pol := range j.grant.stack.Identity {
 		for _, st := range pol.Document.Statements() {
@@ -187,32 +186,48 @@ const trustBaseline = `{
 }`
 
 // removals lists what the proposal drops: what is unused, with the day IAM saw it
-// last; and beside it, to be confirmed, what nobody could observe.
+// last; and beside it, to be confirmed, what nobody could observe. Of a role that runs
+// network-isolated jobs alone that goes as well: no code of theirs could have called it.
 func (a *audit) removals(j *judgement, kept map[string]bool, out *report.Proposal) {
-	perService := map[string][]string{}
 	unobservable := map[string]int{}
-	for action, v := range j.actions {
-		switch {
-		case kept[action]:
-		case v.verdict == report.VerdictUnused:
-			perService[serviceOf(action)] = append(perService[serviceOf(action)], action)
-			out.RemovedTotal++
-		case v.verdict == report.VerdictUnobservable:
+	isolated := onlyIsolated(j.sub.jobs) && len(workloads(a.snapshot, j.sub)) == 0
+	var all []report.Removed
+	add := func(action string, count int, because string, seen *time.Time) {
+		out.RemovedTotal += count
+		if len(all) < report.MaxRemoved {
+			all = append(all, report.Removed{Action: action, Count: count, Because: because, LastSeen: seen})
+		}
+	}
+	const unused = string(report.VerdictUnused)
+	for _, s := range serviceSpans() {
+		var goes []int
+		for i := s.from; i < s.to; i++ {
+			switch v := j.actions.table[j.actions.index[i]]; {
+			case v.verdict == report.VerdictUnused && !kept[a.library.catalog.Action(i)]:
+				goes = append(goes, i)
+			case v.verdict == report.VerdictUnobservable && !kept[a.library.catalog.Action(i)] && isolated:
+				action := a.library.catalog.Action(i)
+				add(action, 1, "unobservable, and the role runs network-isolated jobs alone, whose code has no credentials", j.accessed.actionAt(action))
+			case v.verdict == report.VerdictUnobservable && !kept[a.library.catalog.Action(i)]:
+				unobservable[s.name]++
+			}
+		}
+		if len(goes) == s.to-s.from {
+			add(s.name+":*", len(goes), unused, j.accessed.serviceAt(s.name))
+			continue
+		}
+		for _, i := range goes {
+			action := a.library.catalog.Action(i)
+			add(action, 1, unused, j.accessed.actionAt(action))
+		}
+	}
+	for action, v := range j.actions.named {
+		if v.verdict == report.VerdictUnobservable && !kept[action] {
 			unobservable[serviceOf(action)]++
 		}
 	}
-	var all []report.Removed
-	for service, names := range perService {
-		if len(names) == a.perService[service] {
-			all = append(all, report.Removed{Action: service + ":*", Count: len(names), Because: string(report.VerdictUnused), LastSeen: j.accessed.serviceAt(service)})
-			continue
-		}
-		for _, name := range names {
-			all = append(all, report.Removed{Action: name, Count: 1, Because: string(report.VerdictUnused), LastSeen: j.accessed.actionAt(name)})
-		}
-	}
-	slices.SortFunc(all, func(x, y report.Removed) int { return cmp.Compare(x.Action, y.Action) })
-	out.Removed, _ = capped(list(all), report.MaxRemoved)
+	slices.SortFunc(all, func(x, y report.Removed) int { return strings.Compare(x.Action, y.Action) })
+	out.Removed = list(all)
 	if len(unobservable) > 0 {
 		total := 0
 		for _, n := range unobservable {

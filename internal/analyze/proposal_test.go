@@ -51,7 +51,7 @@ func TestProposals(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
 	statuses := map[string]int{}
 	catalog := policy.NewExpander(actions.Load())
-	for i := range 90 {
+	for i := range worlds(90) {
 		s := wideWorld(r)
 		o := Options{Proposal: optionSets[i%len(optionSets)]}
 		rep, err := Analyze(s, o)
@@ -97,7 +97,7 @@ func TestProposals(t *testing.T) {
 		}
 	}
 	t.Logf("statuses %v", statuses)
-	if statuses[statusPartial] < 50 {
+	if statuses[statusPartial] < worlds(50) {
 		t.Error("too few proposals came to a conclusion")
 	}
 }
@@ -126,7 +126,7 @@ func checkForm(t *testing.T, where string, st *policy.Statement, o ProposalOptio
 	for _, r := range st.Resources {
 		if _, rest, ok := strings.Cut(r, ":s3:::"); ok && !st.NotResource {
 			bucket, key, _ := strings.Cut(rest, "/")
-			if strings.ContainsAny(bucket, "*?") || strings.ContainsAny(strings.TrimSuffix(key, "*"), "*?") {
+			if strings.ContainsAny(bucket, "*?") || strings.ContainsAny(strings.TrimSuffix(stripEscapes(key), "*"), "*?") {
 				t.Errorf("%s: resource %s", where, r)
 			}
 		}
@@ -138,7 +138,7 @@ func checkForm(t *testing.T, where string, st *policy.Statement, o ProposalOptio
 func TestProposalIsAFixedPoint(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	checked := 0
-	for i := range 90 {
+	for i := range worlds(90) {
 		s := wideWorld(r)
 		s.Roles[0].Boundary = ""
 		p := analyzed(t, s).Role(roleARN).Proposal
@@ -163,7 +163,7 @@ func TestProposalIsAFixedPoint(t *testing.T) {
 			t.Fatalf("world %d: another proposal:\n%s\nafter\n%s", i, role.Proposal.Policies[0].Document, p.Policies[0].Document)
 		}
 	}
-	if checked < 25 {
+	if checked < worlds(25) {
 		t.Errorf("only %d worlds had one policy proposed", checked)
 	}
 }
@@ -374,5 +374,72 @@ func TestBacktest(t *testing.T) {
 	}
 	if b := analyzed(t, dated(3, nil)).Role(roleARN).Proposal.Backtest; len(b) != 0 {
 		t.Errorf("three jobs were back-tested: %+v", b)
+	}
+}
+
+// TestIsolatedJobs: a container without credentials calls nothing, so what nobody could
+// observe goes too, and user code is no open question.
+func TestIsolatedJobs(t *testing.T) {
+	s := world(allow("*", "*"))
+	for _, name := range []string{"a", "b"} {
+		j := completedJob(name)
+		j.NetworkIsolation = true
+		s.Jobs = append(s.Jobs, j)
+	}
+	open := func() (userCode, confirm bool, removed int) {
+		p := analyzed(t, s).Role(roleARN).Proposal
+		return slices.ContainsFunc(p.Proof.Reasons, func(r string) bool { return strings.HasPrefix(r, "User code") }), len(p.Confirm) > 0, p.RemovedTotal
+	}
+	if userCode, confirm, removed := open(); userCode || confirm || removed < 22000 {
+		t.Errorf("isolated jobs alone: user code %v, to confirm %v, %d removed", userCode, confirm, removed)
+	}
+	s.Jobs[1].NetworkIsolation = false
+	if userCode, confirm, removed := open(); !userCode || !confirm || removed > 20000 {
+		t.Errorf("one job is not isolated: user code %v, to confirm %v, %d removed", userCode, confirm, removed)
+	}
+}
+
+// TestHostileJobs: what a job's fields hold never widens the policy beyond the bucket it
+// names, nor breaks it.
+func TestHostileJobs(t *testing.T) {
+	long := strings.Repeat("k", 1024)
+	keys := []string{"*", "a*b/c", "?", "a?/b", "${aws:username}/x", "${*}", "$", "${", "a\"b", `a\b`, "a'b", "ünï/çödé/", "日本/データ", "\u202egnp/", "a\nb/", "a\tb", "../../other/x", "//double//slash",
+		long, long + "/*", "arn:aws:s3:::other/*", " ", "%2A", "a b/c d/"}
+	buckets := []string{"data", "arn:aws:s3:::other", "data*", "da?ta", "${aws:username}", "*", "DATA", "da ta", "data\n"}
+	for _, bucket := range buckets {
+		for _, key := range keys {
+			s := world(allow("*", "*"))
+			j := completedJob("a")
+			uri := "s3://" + bucket + "/" + key
+			j.Channels[0].URI, j.Output.URI, j.Checkpoint, j.Artifact = uri, uri, uri, ""
+			j.S3Values = []snapshot.S3Value{{Field: "HyperParameters", Key: "sagemaker_submit_directory", URI: uri}}
+			s.Jobs = []snapshot.Job{j}
+			p := analyzed(t, s).Role(roleARN).Proposal
+			where := fmt.Sprintf("%q", uri)
+			if p.Proof.Status != statusPartial {
+				t.Errorf("%s: %s %q %q", where, p.Proof.Status, p.Proof.Reasons, p.Proof.Counterexamples)
+			}
+			for _, d := range documentsOf(t, p) {
+				for _, st := range d.Document.Statements() {
+					checkForm(t, where, st, ProposalOptions{})
+					for _, r := range st.Resources {
+						if _, rest, ok := strings.Cut(r, ":s3:::"); ok {
+							if name, _, _ := strings.Cut(rest, "/"); name != bucket {
+								t.Errorf("%s: resource %q names another bucket", where, r)
+							}
+						}
+					}
+				}
+			}
+			for _, x := range p.Policies {
+				for _, c := range string(x.Document) {
+					// AWS: the characters of a policy, IAM API reference, PutRolePolicy.
+					if c > 0xff || c < ' ' && c != '\n' && c != '\t' && c != '\r' {
+						t.Errorf("%s: the policy holds %U", where, c)
+						break
+					}
+				}
+			}
+		}
 	}
 }

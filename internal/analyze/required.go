@@ -2,13 +2,11 @@ package analyze
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"sagemaker-role-audit/internal/analyze/actions"
 	"sagemaker-role-audit/internal/collect/snapshot"
 )
 
@@ -25,6 +23,10 @@ const (
 	areaRegistryAuth = "registry-auth"
 	areaRemoteDebug  = "remote-debug"
 	areaDebugger     = "debugger"
+
+	areaModelRegistry = "model-registry"
+	areaMlflow        = "mlflow"
+	areaPackages      = "packages"
 )
 
 // fourAreas are the reference's, in its order of a job's life.
@@ -70,6 +72,8 @@ type need struct {
 	field      string
 	// alias: a KMS key named by its alias, so that resource is any key.
 	alias bool
+	// note says what is odd about the field's value.
+	note string
 }
 
 // place is where a role's jobs run, for the ARNs of what they need.
@@ -101,48 +105,142 @@ func (f folders) path(uri string) string {
 	return uri
 }
 
-// always are the actions that AWS documents for every training job, whatever
-// its fields say.
-// Source: AWS sagemaker-roles (CreateTrainingJob API: execution role
-// permissions). The log group's name: AWS logging-cloudwatch. That the actions
-// can be limited to the group is inferred from the page's tuning section.
-func (p place) always(j *snapshot.Job) []need {
-	group := "arn:" + p.partition + ":logs:" + j.Region + ":" + p.account + ":log-group:/aws/sagemaker/TrainingJobs"
-	var out []need
-	for _, a := range []struct{ action, ifMissing string }{
-		{"logs:CreateLogGroup", "unknown"}, {"logs:CreateLogStream", "unknown"},
-		{"logs:DescribeLogStreams", "unknown"}, {"logs:PutLogEvents", "unknown"},
-	} {
-		n := need{action: a.action, area: areaLogs, confidence: confidenceDoc, ifMissing: a.ifMissing, field: "TrainingJobName"}
-		// CreateLogGroup and DescribeLogStreams act on the group, the others on
-		// its streams: AWS service authorization reference, CloudWatch Logs.
-		n.resource = group + ":*"
-		switch a.action {
-		case "logs:CreateLogGroup", "logs:DescribeLogStreams":
-			n.resource = group
-			n.optional = true
-		}
-		out = append(out, n)
-	}
-	return append(out, need{action: "cloudwatch:PutMetricData", resource: "*", area: areaMetrics,
-		confidence: confidenceDoc, ifMissing: "unknown", optional: true, field: "TrainingJobName"})
+// asks reads what jobs ask for. texts remembers the resources that were written out:
+// jobs repeat them.
+type asks struct {
+	place
+	known *knowledge
+	seen  folders
+	texts map[textKey]string
+	// images remembers those that were read.
+	images map[string]ecrImage
 }
 
-// needs lists what the job's own configuration asks of its role.
-func (p place) needs(j *snapshot.Job, seen folders) []need {
-	out := p.always(j)
-	out = append(out, p.image(j)...)
-	out = append(out, p.inputs(j)...)
-	out = append(out, p.outputs(j, seen)...)
-	out = append(out, p.extras(j)...)
+type textKey struct{ template, region, id string }
+
+func newAsks(p place, known *knowledge, jobs []*snapshot.Job) *asks {
+	return &asks{p, known, foldersOf(jobs), map[textKey]string{}, map[string]ecrImage{}}
+}
+
+// asking is the reading of one job.
+type asking struct {
+	*asks
+	job  *snapshot.Job
+	open []unresolved
+}
+
+// of reads what the job's own configuration asks of its role, and what it asks
+// without telling.
+func (a *asks) of(j *snapshot.Job) ([]need, []unresolved) { return a.appendTo(nil, j) }
+
+func (a *asks) appendTo(out []need, j *snapshot.Job) ([]need, []unresolved) {
+	q := &asking{asks: a, job: j}
 	base := jobStrength(j)
-	for i := range out {
-		out[i].strength = base
-		if base == strengthCompleted && out[i].action == "s3:PutObject" && out[i].field == "OutputDataConfig.S3OutputPath" && j.Artifact != "" {
-			out[i].strength = strengthProven
+	for i := range needRules {
+		r := &needRules[i]
+		for _, s := range r.topics(q) {
+			for _, st := range r.statements {
+				for _, template := range st.resources {
+					for _, name := range st.actions {
+						for _, t := range q.targets(template, name, &s) {
+							n := need{action: name, resource: t.resource, s3: t.s3, area: r.areaOf(name), strength: base, confidence: r.confidence,
+								ifMissing: r.ifMissing, optional: r.optional, field: s.field, alias: s.alias, note: s.note}
+							if t.location != nil {
+								n.action = t.location.action(name)
+							}
+							switch {
+							case base == strengthCompleted && r.path == fieldOutput && j.Artifact != "":
+								n.strength = strengthProven
+							case base == strengthCompleted && s.streamed && name == "s3:GetObject":
+								n.strength = strengthDeclared
+							}
+							for _, n.action = range expanded(n.action) {
+								out = append(out, n)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	return out, q.open
+}
+
+// target is a resource that a statement's text means for a topic.
+type target struct {
+	resource string
+	location *s3Location // of S3
+	s3       *s3Location // where the resource is of objects
+}
+
+func (q *asking) targets(template, action string, s *topic) []target {
+	bucket := func(l *s3Location) target { return target{resource: l.bucketARN(), location: l} }
+	objects := func(l *s3Location) target { return target{resource: l.pattern(), location: l, s3: l} }
+	var out []target
+	switch template {
+	case bucketOf:
+		if s.loc != nil {
+			out = append(out, bucket(s.loc))
+		}
+	case objectOf, prefixOf:
+		if s.loc != nil {
+			out = append(out, objects(s.loc))
+		}
+	case manifestBuckets, manifestData, hookOutput:
+		for i := range s.found {
+			if template == manifestBuckets || action == "s3:ListBucket" {
+				out = append(out, bucket(&s.found[i]))
+			} else {
+				out = append(out, objects(&s.found[i]))
+			}
+		}
+	case ruleRepository:
+		return q.targets(repositoryOf, action, s)
+	case inputKey:
+		return q.targets("{keyArn}", action, s)
+	default:
+		if text := q.text(template, s); text != "" {
+			out = append(out, target{resource: text})
 		}
 	}
 	return out
+}
+
+// text writes a template out; empty where the topic lacks a part of it.
+func (q *asking) text(template string, s *topic) string {
+	k := textKey{template, q.job.Region, s.id}
+	text, ok := q.texts[k]
+	if !ok {
+		text = q.write(template, s)
+		q.texts[k] = text
+	}
+	return text
+}
+
+func (q *asking) write(template string, s *topic) string {
+	var b strings.Builder
+	for {
+		before, rest, more := strings.Cut(template, "{")
+		b.WriteString(before)
+		if !more {
+			return b.String()
+		}
+		var name string
+		name, template, _ = strings.Cut(rest, "}")
+		value := s.vars[name]
+		switch name {
+		case "p":
+			value = q.partition
+		case "r":
+			value = q.job.Region
+		case "a":
+			value = q.account
+		}
+		if value == "" {
+			return ""
+		}
+		b.WriteString(value)
+	}
 }
 
 func jobStrength(j *snapshot.Job) strength {
@@ -155,204 +253,6 @@ func jobStrength(j *snapshot.Job) strength {
 	return strengthDeclared
 }
 
-// ecrHost is the host of a private ECR registry.
-// Source: AWS AmazonECR Registries ("aws_account_id.dkr.ecr.region.amazonaws.com").
-var ecrHost = regexp.MustCompile(`^(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.(amazonaws\.com(?:\.cn)?|on\.aws)$`)
-
-// repository returns the ARN of the private ECR repository that an image lies
-// in, "" for any other registry.
-func repository(partition, image string) string {
-	host, name, ok := strings.Cut(image, "/")
-	m := ecrHost.FindStringSubmatch(host)
-	if !ok || m == nil {
-		return ""
-	}
-	name, _, _ = strings.Cut(name, "@")
-	name, _, _ = strings.Cut(name, ":")
-	if name == "" {
-		return ""
-	}
-	return "arn:" + partition + ":ecr:" + m[2] + ":" + m[1] + ":repository/" + name
-}
-
-// image: AWS sagemaker-roles names the ECR actions of a pull;
-// BatchCheckLayerAvailability checks layers on a push (AWS
-// API_BatchCheckLayerAvailability), so never seeing it proves nothing. With
-// TrainingRepositoryAccessMode Vpc no ECR permission is needed (AWS
-// docker-containers-adapt-your-own-private-registry).
-func (p place) image(j *snapshot.Job) []need {
-	var out []need
-	if j.Algorithm != "" {
-		arn := j.Algorithm
-		if !strings.HasPrefix(arn, "arn:") {
-			arn = "arn:" + p.partition + ":sagemaker:" + j.Region + ":" + p.account + ":algorithm/" + actions.Literal(arn)
-		}
-		out = append(out, need{action: "sagemaker:DescribeAlgorithm", resource: arn, area: areaECRPull,
-			confidence: confidenceDoc, ifMissing: "fails", field: "AlgorithmSpecification.AlgorithmName"})
-	}
-	if j.CredentialsProviderARN != "" {
-		out = append(out, need{action: "lambda:InvokeFunction", resource: actions.Literal(j.CredentialsProviderARN), area: areaRegistryAuth,
-			confidence: confidenceDoc, ifMissing: "fails",
-			field: "AlgorithmSpecification.TrainingImageConfig.TrainingRepositoryAuthConfig.TrainingRepositoryCredentialsProviderArn"})
-	}
-	if j.RepositoryAccess == "Vpc" {
-		return out
-	}
-	const field = "AlgorithmSpecification.TrainingImage"
-	repo := repository(p.partition, j.Image)
-	if repo == "" {
-		return out
-	}
-	pull := func(action, resource string) need {
-		return need{action: action, resource: resource, area: areaECRPull, confidence: confidenceDoc, ifMissing: "fails", field: field}
-	}
-	check := pull("ecr:BatchCheckLayerAvailability", repo)
-	check.optional, check.ifMissing = true, "unknown"
-	return append(out, pull("ecr:GetAuthorizationToken", "*"), pull("ecr:BatchGetImage", repo),
-		pull("ecr:GetDownloadUrlForLayer", repo), check)
-}
-
-// inputs: AWS sagemaker-roles and model-access-training-data-abac (ListBucket
-// on the bucket, no condition); that S3Prefix is a key-name prefix and no
-// folder: SageMaker API, S3DataSource.
-func (p place) inputs(j *snapshot.Job) []need {
-	var out []need
-	for _, c := range j.Channels {
-		loc, ok := parseS3(p.partition, c.URI)
-		if !ok {
-			continue
-		}
-		field := "InputDataConfig[" + c.Name + "].DataSource.S3DataSource.S3Uri"
-		loc.prefix = c.DataType != "ManifestFile" && c.DataType != "AugmentedManifestFile"
-		conf := confidenceDoc
-		if !loc.prefix {
-			conf = confidenceModel
-		}
-		out = append(out,
-			need{action: "s3:ListBucket", resource: loc.bucketARN(), area: areaS3Read, confidence: conf, ifMissing: "fails", field: field},
-			need{action: "s3:GetObject", resource: loc.pattern(), s3: &loc, area: areaS3Read, confidence: conf, ifMissing: "fails", field: field})
-	}
-	if j.NetworkIsolation {
-		// The container has no credentials (AWS mkt-algo-model-internet-free):
-		// nothing in it can read what a hyperparameter names.
-		return out
-	}
-	for _, v := range j.S3Values {
-		loc, ok := parseS3(p.partition, v.URI)
-		if !ok {
-			continue
-		}
-		n := need{area: areaS3Read, action: "s3:GetObject", confidence: confidenceInferred, ifMissing: "unknown", field: v.Field + "." + v.Key}
-		switch v.Key {
-		case "sagemaker_submit_directory":
-			// sagemaker-training-toolkit downloads it with the role's
-			// credentials before the script starts.
-			n.ifMissing = "fails"
-		case "model_dir":
-			n.action, n.area, n.optional = "s3:PutObject", areaS3Write, true
-			loc.prefix = true
-		default:
-			loc.prefix = loc.key == "" || strings.HasSuffix(loc.key, "/")
-		}
-		n.resource, n.s3 = loc.pattern(), &loc
-		out = append(out, n)
-	}
-	return out
-}
-
-// outputs: the model goes to <S3OutputPath>/<job>/output/model.tar.gz (AWS
-// sagemaker-roles; SageMaker API OutputDataConfig); that a checkpoint is synced
-// both ways is inferred, as are the debugger's outputs.
-func (p place) outputs(j *snapshot.Job, seen folders) []need {
-	var out []need
-	write := func(uri, field string, conf confidence, ifMissing string) *s3Location {
-		loc, ok := parseS3(p.partition, uri)
-		if !ok {
-			return nil
-		}
-		loc.prefix = true
-		out = append(out, need{action: "s3:PutObject", resource: loc.pattern(), s3: &loc, area: areaS3Write,
-			confidence: conf, ifMissing: ifMissing, field: field})
-		return &loc
-	}
-	write(seen.path(j.Output.URI), "OutputDataConfig.S3OutputPath", confidenceDoc, "fails")
-	if loc := write(j.Checkpoint, "CheckpointConfig.S3Uri", confidenceInferred, "unknown"); loc != nil {
-		const field = "CheckpointConfig.S3Uri"
-		out = append(out,
-			need{action: "s3:GetObject", resource: loc.pattern(), s3: loc, area: areaS3Read, confidence: confidenceInferred, ifMissing: "unknown", field: field},
-			need{action: "s3:ListBucket", resource: loc.bucketARN(), area: areaS3Read, confidence: confidenceInferred, ifMissing: "unknown", field: field})
-	}
-	write(j.TensorBoard, "TensorBoardOutputConfig.S3OutputPath", confidenceInferred, "unknown")
-	write(j.DebugHook, "DebugHookConfig.S3OutputPath", confidenceInferred, "unknown")
-	write(j.Profiler, "ProfilerConfig.S3OutputPath", confidenceInferred, "unknown")
-	for _, rules := range []struct {
-		name string
-		list []snapshot.Rule
-	}{{"DebugRuleConfigurations", j.DebugRules}, {"ProfilerRuleConfigurations", j.ProfilerRules}} {
-		for _, r := range rules.list {
-			field := rules.name + "[" + r.Name + "]"
-			write(r.URI, field+".S3OutputPath", confidenceInferred, "unknown")
-			if repo := repository(p.partition, r.Image); repo != "" {
-				for _, a := range []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"} {
-					out = append(out, need{action: a, resource: repo, area: areaDebugger, confidence: confidenceInferred,
-						ifMissing: "degrades", field: field + ".RuleEvaluatorImage"})
-				}
-			}
-		}
-	}
-	return out
-}
-
-// extras: AWS sagemaker-roles (VPC, KMS), mpuoverview and UsingKMSEncryption
-// (GenerateDataKey and Decrypt of a multipart upload), train-remote-debugging.
-func (p place) extras(j *snapshot.Job) []need {
-	var out []need
-	add := func(area, resource, ifMissing, field string, actions ...string) {
-		for _, a := range actions {
-			out = append(out, need{action: a, resource: resource, area: area, confidence: confidenceDoc, ifMissing: ifMissing, field: field})
-		}
-	}
-	if !j.VPC.IsZero() {
-		add(areaVPC, "*", "fails", "VpcConfig", "ec2:CreateNetworkInterface", "ec2:CreateNetworkInterfacePermission",
-			"ec2:DeleteNetworkInterface", "ec2:DeleteNetworkInterfacePermission", "ec2:DescribeNetworkInterfaces",
-			"ec2:DescribeVpcs", "ec2:DescribeDhcpOptions", "ec2:DescribeSubnets", "ec2:DescribeSecurityGroups")
-	}
-	if key := p.keyARN(j.Region, j.Output.KMSKey); key != "" {
-		add(areaKMS, key, "fails", "OutputDataConfig.KmsKeyId", "kms:Encrypt", "kms:GenerateDataKey", "kms:Decrypt")
-		for i := range out {
-			out[i].alias = out[i].area == areaKMS && isAlias(j.Output.KMSKey)
-		}
-	}
-	if key := p.keyARN(j.Region, j.VolumeKMSKey); key != "" {
-		add(areaKMS, key, "fails", "ResourceConfig.VolumeKmsKeyId", "kms:CreateGrant")
-	}
-	if j.RemoteDebug {
-		add(areaRemoteDebug, "*", "degrades", "RemoteDebugConfig.EnableRemoteDebug", "ssmmessages:CreateControlChannel",
-			"ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel")
-	}
-	return out
-}
-
-// keyARN gives the ARN of a KMS key named by id or ARN. An alias names no key
-// that IAM could match: it stands for any key of the account and region, and
-// the proposal leaves it for a person to narrow.
-func (p place) keyARN(region, key string) string {
-	prefix := "arn:" + p.partition + ":kms:" + region + ":" + p.account + ":key/"
-	switch {
-	case key == "":
-		return ""
-	case isAlias(key):
-		return prefix + "*"
-	case strings.HasPrefix(key, "arn:"):
-		return actions.Literal(key)
-	}
-	return prefix + actions.Literal(key)
-}
-
-func isAlias(key string) bool {
-	return strings.HasPrefix(key, "alias/") || strings.Contains(key, ":alias/")
-}
-
 // required is what all of a role's jobs need of one action and resource.
 type required struct {
 	action   string
@@ -361,6 +261,7 @@ type required struct {
 	need     need // the strongest
 	jobs     []*snapshot.Job
 	fields   []string // of jobs, same order; at most maxEvidence are kept
+	notes    []string // of fields, same order
 	total    int      // jobs that ask for it
 	last     *snapshot.Job
 	// completed: a completed job asks for exactly this, the last of them created
@@ -369,29 +270,41 @@ type required struct {
 	completedAt time.Time
 }
 
-// requirements merges the needs of jobs by (area, action, generalised resource).
-func (p place) requirements(jobs []*snapshot.Job, maxEvidence int) []*required {
-	type jobNeeds struct {
-		job   *snapshot.Job
-		needs []need
-	}
-	all := make([]jobNeeds, 0, len(jobs))
-	h, seen := newHoles(), foldersOf(jobs)
+// requirements merges the needs of jobs by (area, action, generalised resource), and
+// what they leave open. The order of the jobs is no matter.
+func (a *asks) requirements(jobs []*snapshot.Job, maxEvidence int) ([]*required, []*openNeed) {
+	jobs = slices.SortedFunc(slices.Values(jobs), func(x, y *snapshot.Job) int {
+		return cmp.Or(snapshot.CompareJobs(*x, *y), cmp.Compare(x.ARN, y.ARN))
+	})
+	// Twice over the jobs rather than once with all their needs in memory.
+	h := newHoles()
+	described := map[string]bool{}
+	var needs []need
+	var open []unresolved
 	for _, j := range jobs {
-		n := p.needs(j, seen)
-		all = append(all, jobNeeds{j, n})
-		for i := range n {
-			if n[i].s3 != nil {
-				h.see(j, n[i].field, n[i].s3)
+		if j.Described {
+			described[familyOf(j)] = true
+		}
+		needs, open = a.appendTo(needs[:0], j)
+		for i := range needs {
+			if needs[i].s3 != nil {
+				h.see(j, needs[i].field, needs[i].s3)
+			}
+		}
+		for i := range open {
+			if open[i].s3 != nil {
+				h.see(j, open[i].field, open[i].s3)
 			}
 		}
 	}
 	type key struct{ area, action, resource string }
 	merged := map[key]*required{}
-	for _, jn := range all {
-		for _, n := range jn.needs {
-			if n.s3 != nil && !p.exact {
-				n.resource = h.generalise(jn.job, n.field, *n.s3).pattern()
+	left := openNeeds{}
+	for _, j := range jobs {
+		needs, open = a.appendTo(needs[:0], j)
+		for _, n := range needs {
+			if n.s3 != nil && !a.exact {
+				n.resource = h.generalise(j, n.field, *n.s3).pattern()
 			}
 			k := key{n.area, n.action, n.resource}
 			r := merged[k]
@@ -399,21 +312,16 @@ func (p place) requirements(jobs []*snapshot.Job, maxEvidence int) []*required {
 				r = &required{action: n.action, resource: n.resource, area: n.area, need: n}
 				merged[k] = r
 			}
-			if r.last != jn.job {
-				r.total, r.last = r.total+1, jn.job
+			r.add(j, n, maxEvidence)
+		}
+		if !described[familyOf(j)] {
+			left.add(j, notDescribed, maxEvidence)
+		}
+		for _, u := range open {
+			if u.s3 != nil {
+				u.what += h.generalise(j, u.field, *u.s3).pattern()
 			}
-			if n.strength >= strengthCompleted {
-				r.completed = true
-				if jn.job.CreatedAt.After(r.completedAt) {
-					r.completedAt = jn.job.CreatedAt
-				}
-			}
-			switch {
-			case n.strength > r.need.strength:
-				r.need, r.jobs, r.fields = n, []*snapshot.Job{jn.job}, []string{n.field}
-			case n.strength == r.need.strength && len(r.jobs) < maxEvidence:
-				r.jobs, r.fields = append(r.jobs, jn.job), append(r.fields, n.field)
-			}
+			left.add(j, u, maxEvidence)
 		}
 	}
 	out := make([]*required, 0, len(merged))
@@ -421,30 +329,62 @@ func (p place) requirements(jobs []*snapshot.Job, maxEvidence int) []*required {
 		out = append(out, r)
 	}
 	slices.SortFunc(out, func(a, b *required) int {
-		return cmp.Or(cmp.Compare(a.area, b.area), cmp.Compare(a.action, b.action), cmp.Compare(a.resource, b.resource))
+		// The four areas first: a cell that several ask for is theirs.
+		return cmp.Or(cmp.Compare(areaRank(a.area), areaRank(b.area)), cmp.Compare(a.area, b.area), cmp.Compare(a.action, b.action), cmp.Compare(a.resource, b.resource))
 	})
-	return out
+	return out, left.sorted()
+}
+
+func (r *required) add(j *snapshot.Job, n need, maxEvidence int) {
+	if r.last != j {
+		r.total, r.last = r.total+1, j
+	}
+	if n.strength >= strengthCompleted {
+		r.completed = true
+		if j.CreatedAt.After(r.completedAt) {
+			r.completedAt = j.CreatedAt
+		}
+	}
+	switch {
+	case n.strength > r.need.strength:
+		r.need, r.jobs, r.fields, r.notes = n, nil, nil, nil
+	case n.strength < r.need.strength:
+		return
+	default:
+		r.need.strictest(n)
+	}
+	if last := len(r.jobs) - 1; last >= 0 && r.jobs[last] == j && r.fields[last] == n.field {
+		return
+	}
+	if len(r.jobs) < maxEvidence {
+		r.jobs, r.fields, r.notes = append(r.jobs, j), append(r.fields, n.field), append(r.notes, n.note)
+	}
+}
+
+// strictest keeps of two rules that ask for the same what weighs more.
+func (n *need) strictest(o need) {
+	weight := func(ifMissing string) int { return slices.Index([]string{"unknown", "degrades", "fails"}, ifMissing) }
+	if weight(o.ifMissing) > weight(n.ifMissing) {
+		n.ifMissing = o.ifMissing
+	}
+	n.optional = n.optional && o.optional
+	sure := []confidence{confidenceInferred, confidenceModel, confidenceDoc}
+	if slices.Index(sure, o.confidence) > slices.Index(sure, n.confidence) {
+		n.confidence = o.confidence
+	}
 }
 
 // requirable are the actions that some job's configuration can ask for: what a job
 // that was not read may need.
 var requirable = sync.OnceValue(func() map[string]bool {
-	const uri, key = "s3://bucket/key", "1234abcd-12ab-34cd-56ef-1234567890ab"
-	rule := []snapshot.Rule{{Name: "rule", Image: "123456789012.dkr.ecr.us-east-1.amazonaws.com/rules", URI: uri}}
-	everything := &snapshot.Job{
-		Name: "job", Region: "us-east-1", Image: "123456789012.dkr.ecr.us-east-1.amazonaws.com/train:1",
-		Channels: []snapshot.Channel{{Name: "train", DataType: "S3Prefix", URI: uri}}, Output: snapshot.S3Output{URI: uri, KMSKey: key},
-		Checkpoint: uri, TensorBoard: uri, DebugHook: uri, Profiler: uri, DebugRules: rule, ProfilerRules: rule, VolumeKMSKey: key,
-		VPC: snapshot.VPC{Subnets: []string{"subnet-1"}}, S3Values: []snapshot.S3Value{{Field: "Environment", Key: "model_dir", URI: uri}},
-		RemoteDebug: true,
-	}
-	fromAlgorithm := &snapshot.Job{Name: "job", Region: "us-east-1", Algorithm: "algorithm",
-		CredentialsProviderARN: "arn:aws:lambda:us-east-1:123456789012:function:registry"}
-	out := map[string]bool{}
-	p := place{partition: "aws", account: "123456789012"}
-	for _, j := range []*snapshot.Job{everything, fromAlgorithm} {
-		for _, n := range p.needs(j, folders{}) {
-			out[n.action] = true
+	out := map[string]bool{actionCreateSession: true}
+	for i := range needRules {
+		for _, st := range needRules[i].statements {
+			for _, name := range st.actions {
+				for _, name := range expanded(name) {
+					out[name] = true
+				}
+			}
 		}
 	}
 	return out

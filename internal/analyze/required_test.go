@@ -12,70 +12,6 @@ import (
 	"sagemaker-role-audit/internal/collect/snapshot"
 )
 
-func TestParseS3(t *testing.T) {
-	for _, tt := range []struct{ uri, object string }{
-		{"s3://bucket/train/", "arn:aws:s3:::bucket/train/"},
-		{"s3://bucket", "arn:aws:s3:::bucket/"},
-		{"S3://bucket/a//b", "arn:aws:s3:::bucket/a//b"},
-		{"https://bucket.s3.eu-west-1.amazonaws.com/a/b", "arn:aws:s3:::bucket/a/b"},
-		{"https://s3.eu-west-1.amazonaws.com/bucket/a/b", "arn:aws:s3:::bucket/a/b"},
-		{"https://s3-eu-west-1.amazonaws.com/bucket/a", "arn:aws:s3:::bucket/a"},
-		{"https://my.bucket.s3.cn-north-1.amazonaws.com.cn/a", "arn:aws:s3:::my.bucket/a"},
-		{"s3://arn:aws:s3:us-east-1:123456789012:accesspoint/ap/k", "arn:aws:s3:us-east-1:123456789012:accesspoint/ap/object/k"},
-		{"s3://bucket/${aws:username}/*?", "arn:aws:s3:::bucket/${$}{aws:username}/${*}${?}"},
-		{"s3://b*/x", ""},
-		{"s3://arn:aws:s3:::bucket/x", ""},
-		{"file:///x", ""},
-		{"https://example.com/x", ""},
-		{"s3:///x", ""},
-		{"", ""},
-	} {
-		got := ""
-		if l, ok := parseS3("aws", tt.uri); ok {
-			got = l.pattern()
-		}
-		if got != tt.object {
-			t.Errorf("parseS3(%q) = %q, want %q", tt.uri, got, tt.object)
-		}
-	}
-}
-
-func FuzzParseS3(f *testing.F) {
-	f.Add("s3://bucket/key")
-	f.Add("https://bucket.s3.amazonaws.com/*")
-	f.Fuzz(func(t *testing.T, uri string) {
-		l, ok := parseS3("aws", uri)
-		if !ok {
-			return
-		}
-		// However hostile the key, its only wildcard is our own, at the end.
-		l.prefix = true
-		plain := strings.NewReplacer("${*}", "", "${?}", "", "${$}", "").Replace(l.pattern())
-		if strings.Count(plain, "*") != 1 || !strings.HasSuffix(plain, "*") || strings.Contains(plain, "?") || strings.Contains(plain, "${") {
-			t.Fatalf("%q became %q", uri, l.pattern())
-		}
-	})
-}
-
-func TestRepository(t *testing.T) {
-	for image, want := range map[string]string{
-		"123456789012.dkr.ecr.us-east-1.amazonaws.com/team/churn:1.4":       "arn:aws:ecr:us-east-1:123456789012:repository/team/churn",
-		"123456789012.dkr.ecr.us-east-1.amazonaws.com/churn@sha256:abcdef":  "arn:aws:ecr:us-east-1:123456789012:repository/churn",
-		"763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.3": "arn:aws:ecr:eu-west-1:763104351884:repository/pytorch-training",
-		"public.ecr.aws/x/y:1":                         "",
-		"registry.example.com/x":                       "",
-		"123456789012.dkr.ecr.us-east-1.amazonaws.com": "",
-		"": "",
-	} {
-		if got := repository("aws", image); got != want {
-			t.Errorf("repository(%q) = %q, want %q", image, got, want)
-		}
-	}
-	if got := repository("aws-cn", "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/x"); got != "arn:aws-cn:ecr:cn-north-1:123456789012:repository/x" {
-		t.Errorf("China: %q", got)
-	}
-}
-
 func TestVolatile(t *testing.T) {
 	const job = "churn-2026-10-28-03-12-44-123"
 	for segment, want := range map[string]bool{
@@ -83,10 +19,16 @@ func TestVolatile(t *testing.T) {
 		"churn-2026-10-28-03-12-44-123": true, "2026-10-28": true, "20261028": true, "2026": true, "10": true, "run-17": true,
 		"part_0004": true, "dt=2026-10-28": true, "year=2026": true, "2026-10": true, "20261028T031244": true,
 		"0f8fad5b-d9cb-469f-a165-70867728950e": true, "1761621164123": true, "d41d8cd98f00b204e9800998ecf8427e": true,
-		"churn2026": false, "data-2024q1": false,
+		"churn2026": false, "data-2024q1": false, "out-" + job + ".tar": true,
 	} {
 		if got := volatile(segment, job); got != want {
 			t.Errorf("volatile(%q) = %v, want %v", segment, got, want)
+		}
+	}
+	// A short name is no part of other words.
+	for segment, want := range map[string]bool{"a": true, "data": false, "x-a": true, "model_a.tar": true, "": false} {
+		if got := volatile(segment, "a"); got != want {
+			t.Errorf("volatile(%q) of the job a = %v, want %v", segment, got, want)
 		}
 	}
 }
@@ -115,7 +57,8 @@ func TestGeneralise(t *testing.T) {
 		{"behind an alternative", jobs("s3://bkt/a/2026-10-01/", "s3://bkt/c/2026-10-01/"), []string{"bkt/a/*", "bkt/c/*"}},
 	} {
 		var got []string
-		for _, r := range (place{partition: "aws", account: "123456789012"}).requirements(tt.jobs, 5) {
+		needs, _ := newAsks(place{partition: "aws", account: "123456789012"}, new(knowledge), tt.jobs).requirements(tt.jobs, 5)
+		for _, r := range needs {
 			if r.action == "s3:GetObject" {
 				got = append(got, strings.TrimPrefix(r.resource, "arn:aws:s3:::"))
 			}
@@ -128,19 +71,26 @@ func TestGeneralise(t *testing.T) {
 
 // TestNeeds holds each field of a job against the actions it asks for.
 func TestNeeds(t *testing.T) {
-	p := place{partition: "aws", account: "123456789012"}
+	p := newAsks(place{partition: "aws", account: "123456789012"}, new(knowledge), nil)
 	base := func() *snapshot.Job {
 		return &snapshot.Job{Name: "j", Region: "eu-west-1", Status: "Completed", CreatedAt: time.Unix(1, 0)}
 	}
 	always := []string{
 		"cloudwatch:PutMetricData *",
 		"logs:CreateLogGroup arn:aws:logs:eu-west-1:123456789012:log-group:/aws/sagemaker/TrainingJobs",
+		"logs:CreateLogGroup arn:aws:logs:eu-west-1:123456789012:log-group:/aws/sagemaker/TrainingJobs:*",
 		"logs:CreateLogStream arn:aws:logs:eu-west-1:123456789012:log-group:/aws/sagemaker/TrainingJobs:*",
 		"logs:DescribeLogStreams arn:aws:logs:eu-west-1:123456789012:log-group:/aws/sagemaker/TrainingJobs",
+		"logs:DescribeLogStreams arn:aws:logs:eu-west-1:123456789012:log-group:/aws/sagemaker/TrainingJobs:*",
 		"logs:PutLogEvents arn:aws:logs:eu-west-1:123456789012:log-group:/aws/sagemaker/TrainingJobs:*",
 	}
 	const repo = "arn:aws:ecr:eu-west-1:123456789012:repository/team/x"
 	pull := []string{"ecr:BatchCheckLayerAvailability " + repo, "ecr:BatchGetImage " + repo, "ecr:GetAuthorizationToken *", "ecr:GetDownloadUrlForLayer " + repo}
+	const group = "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/sagemaker/ProcessingJobs"
+	processing := []string{"logs:CreateLogGroup " + group, "logs:CreateLogGroup " + group + ":*", "logs:CreateLogStream " + group + ":*",
+		"logs:DescribeLogStreams " + group, "logs:DescribeLogStreams " + group + ":*", "logs:PutLogEvents " + group + ":*"}
+	vpc := []string{"ec2:CreateNetworkInterface *", "ec2:CreateNetworkInterfacePermission *", "ec2:DeleteNetworkInterface *", "ec2:DeleteNetworkInterfacePermission *",
+		"ec2:DescribeDhcpOptions *", "ec2:DescribeNetworkInterfaces *", "ec2:DescribeSecurityGroups *", "ec2:DescribeSubnets *", "ec2:DescribeVpcs *"}
 	for _, tt := range []struct {
 		name string
 		set  func(*snapshot.Job)
@@ -162,8 +112,12 @@ func TestNeeds(t *testing.T) {
 			j.Channels = []snapshot.Channel{{Name: "train", DataType: "ManifestFile", URI: "s3://bkt/in.manifest"}}
 		}, []string{"s3:GetObject arn:aws:s3:::bkt/in.manifest", "s3:ListBucket arn:aws:s3:::bkt"}},
 		{"file system channel", func(j *snapshot.Job) {
+			j.VPC.Subnets = []string{"subnet-1"}
 			j.Channels = []snapshot.Channel{{Name: "train", FileSystem: "EFS:fs-1"}}
-		}, nil},
+		}, vpc},
+		{"file system channel of a job that tells no VPC", func(j *snapshot.Job) {
+			j.Channels = []snapshot.Channel{{Name: "train", FileSystem: "EFS:fs-1"}}
+		}, vpc},
 		{"script mode", func(j *snapshot.Job) {
 			j.S3Values = []snapshot.S3Value{{Field: "HyperParameters", Key: "sagemaker_submit_directory", URI: "s3://bkt/code/sourcedir.tar.gz"}}
 		}, []string{"s3:GetObject arn:aws:s3:::bkt/code/sourcedir.tar.gz"}},
@@ -183,14 +137,12 @@ func TestNeeds(t *testing.T) {
 			[]string{"kms:CreateGrant arn:aws:kms:eu-west-1:999999999999:key/k"}},
 		{"checkpoint", func(j *snapshot.Job) { j.Checkpoint = "s3://bkt/ckpt/" },
 			[]string{"s3:GetObject arn:aws:s3:::bkt/ckpt/*", "s3:ListBucket arn:aws:s3:::bkt", "s3:PutObject arn:aws:s3:::bkt/ckpt/*"}},
-		{"VPC", func(j *snapshot.Job) { j.VPC.Subnets = []string{"subnet-1"} },
-			[]string{"ec2:CreateNetworkInterface *", "ec2:CreateNetworkInterfacePermission *", "ec2:DeleteNetworkInterface *", "ec2:DeleteNetworkInterfacePermission *",
-				"ec2:DescribeDhcpOptions *", "ec2:DescribeNetworkInterfaces *", "ec2:DescribeSecurityGroups *", "ec2:DescribeSubnets *", "ec2:DescribeVpcs *"}},
+		{"VPC", func(j *snapshot.Job) { j.VPC.Subnets = []string{"subnet-1"} }, vpc},
 		{"remote debug", func(j *snapshot.Job) { j.RemoteDebug = true },
 			[]string{"ssmmessages:CreateControlChannel *", "ssmmessages:CreateDataChannel *", "ssmmessages:OpenControlChannel *", "ssmmessages:OpenDataChannel *"}},
 		{"debugger rule", func(j *snapshot.Job) {
 			j.DebugRules = []snapshot.Rule{{Name: "r", Image: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/x:1", URI: "s3://bkt/rules/"}}
-		}, []string{"ecr:BatchGetImage " + repo, "ecr:GetDownloadUrlForLayer " + repo, "s3:PutObject arn:aws:s3:::bkt/rules/*"}},
+		}, append([]string{"ecr:BatchGetImage " + repo, "ecr:GetDownloadUrlForLayer " + repo, "s3:PutObject arn:aws:s3:::bkt/rules/*"}, processing...)},
 		{"TensorBoard, hook, profiler", func(j *snapshot.Job) {
 			j.TensorBoard, j.DebugHook, j.Profiler = "s3://bkt/t/", "s3://bkt/h/", "s3://bkt/p/"
 		}, []string{"s3:PutObject arn:aws:s3:::bkt/h/*", "s3:PutObject arn:aws:s3:::bkt/p/*", "s3:PutObject arn:aws:s3:::bkt/t/*"}},
@@ -198,7 +150,8 @@ func TestNeeds(t *testing.T) {
 		j := base()
 		tt.set(j)
 		var got []string
-		for _, n := range p.needs(j, nil) {
+		needs, _ := p.of(j)
+		for _, n := range needs {
 			got = append(got, n.action+" "+n.resource)
 		}
 		slices.Sort(got)
@@ -210,17 +163,29 @@ func TestNeeds(t *testing.T) {
 }
 
 func TestStrength(t *testing.T) {
-	p := place{partition: "aws", account: "123456789012"}
+	p := newAsks(place{partition: "aws", account: "123456789012"}, new(knowledge), nil)
 	for status, want := range map[string]strength{"Completed": strengthCompleted, "Failed": strengthFailed, "Stopped": strengthDeclared, "InProgress": strengthDeclared, "": strengthDeclared} {
 		j := &snapshot.Job{Name: "j", Status: status, Output: snapshot.S3Output{URI: "s3://bkt/out"}}
-		for _, n := range p.needs(j, nil) {
+		needs, _ := p.of(j)
+		for _, n := range needs {
 			if n.strength != want {
 				t.Errorf("%s: %s is %v, want %v", status, n.action, n.strength, want)
 			}
 		}
 	}
 	j := &snapshot.Job{Name: "j", Status: "Completed", Output: snapshot.S3Output{URI: "s3://bkt/out"}, Artifact: "s3://bkt/out/j/output/model.tar.gz"}
-	if i := slices.IndexFunc(p.needs(j, nil), func(n need) bool { return n.strength == strengthProven }); i < 0 || p.needs(j, nil)[i].action != "s3:PutObject" {
+	needs, _ := p.of(j)
+	if i := slices.IndexFunc(needs, func(n need) bool { return n.strength == strengthProven }); i < 0 || needs[i].action != "s3:PutObject" {
 		t.Error("an artifact does not prove the write")
+	}
+	// What is streamed is read as the code asks for it: that the job completed proves no read.
+	for mode, want := range map[string]strength{"File": strengthCompleted, "Pipe": strengthDeclared, "FastFile": strengthDeclared} {
+		j := &snapshot.Job{Name: "j", Status: "Completed", InputMode: mode, Channels: channel("S3Prefix", "s3://bkt/in/")}
+		needs, _ := p.of(j)
+		for _, n := range needs {
+			if n.action == "s3:GetObject" && n.strength != want || n.action == "s3:ListBucket" && n.strength != strengthCompleted {
+				t.Errorf("%s: %s is %v", mode, n.action, n.strength)
+			}
+		}
 	}
 }

@@ -21,7 +21,7 @@ func (a *audit) role(j *judgement) report.Role {
 		Trust: j.trust, Policies: []report.PolicyRef{},
 		Layers: report.Layers{Identity: layerNotRead, Boundary: layerNotRead, SCP: layerNotRead, RCP: layerNotRead, Resource: layerNotRead},
 		Counts: j.counts(), Used: []report.Used{}, Required: []report.Required{}, Denied: []report.Denied{}, Missing: []report.Missing{},
-		Granted:      report.Granted{Identity: j.identity, Effective: len(j.actions), Conditional: j.conditional, Services: j.services()},
+		Granted:      report.Granted{Identity: j.identity, Effective: j.actions.count, Conditional: j.conditional, Services: j.services()},
 		Unused:       a.unseen(j, report.VerdictUnused),
 		Unobservable: a.unseen(j, report.VerdictUnobservable),
 	}
@@ -34,6 +34,7 @@ func (a *audit) role(j *judgement) report.Role {
 	a.fillUsed(j, &r)
 	a.fillRequired(j, &r)
 	a.fillDenied(j, &r)
+	r.Unresolved, r.UnresolvedTotal = reportUnresolved(j.unresolved)
 	r.Cells = []report.JudgedCell{}
 	for _, c := range j.cells.sorted() {
 		if r.CellsTotal++; r.CellsTotal <= report.MaxCells {
@@ -112,7 +113,7 @@ func (a *audit) fillRequired(j *judgement, r *report.Role) {
 		}
 		for i, job := range n.jobs {
 			if len(q.Evidence) < report.MaxEvidence {
-				q.Evidence = append(q.Evidence, report.Evidence{Source: snapshot.SourceTrainingJobs, Region: job.Region, Job: job.Name, Field: n.fields[i]})
+				q.Evidence = append(q.Evidence, report.Evidence{Source: snapshot.SourceTrainingJobs, Region: job.Region, Job: job.Name, Field: n.fields[i], Text: n.notes[i]})
 			}
 		}
 	}

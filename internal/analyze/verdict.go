@@ -1,7 +1,6 @@
 package analyze
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -20,10 +19,12 @@ type judgement struct {
 	seen     observations
 	accessed *accessed
 	needs    []*judgedNeed
-	cells    cells
+	// unresolved is what the jobs need beside and do not tell.
+	unresolved []*openNeed
+	cells      cells
 	// actions holds the verdict of every action that is effectively granted,
 	// by name: what the sum law is about.
-	actions map[string]actionVerdict
+	actions *actionVerdicts
 	// identity counts the actions that identity policies grant, conditional the
 	// effective ones that stand under an undecided condition.
 	identity, conditional int
@@ -64,7 +65,7 @@ const (
 // known gathers what is known of a role under a grant: what it was seen to do, what its
 // jobs need, and the verdict of every cell.
 func (a *audit) known(sub *subject, g *grant, told *accessed) *judgement {
-	j := &judgement{sub: sub, grant: g, accessed: told, seen: observe(a.snapshot, sub), actions: map[string]actionVerdict{},
+	j := &judgement{sub: sub, grant: g, accessed: told, seen: observe(a.snapshot, sub), actions: newActionVerdicts(a.library.catalog),
 		trust: report.Trust{Guard: "unknown", OtherPrincipals: []string{}}}
 	if g != nil {
 		j.unrecorded = a.unrecordedServices(g)
@@ -72,7 +73,9 @@ func (a *audit) known(sub *subject, g *grant, told *accessed) *judgement {
 			j.trust = readTrust(g.trust)
 		}
 	}
-	for _, r := range a.place.requirements(sub.jobs, report.MaxEvidence) {
+	needs, open := a.requirements(sub.jobs)
+	j.unresolved = open
+	for _, r := range needs {
 		j.needs = append(j.needs, &judgedNeed{required: r, access: a.accessTo(j, r.action, r.resource)})
 	}
 	j.cells = a.cellsOf(j)
@@ -97,20 +100,7 @@ func (a *audit) judge(sub *subject) *judgement {
 	if j.grant == nil {
 		return j
 	}
-	catalog := a.library.catalog
-	for i := range catalog.Len() {
-		if j.grant.set.Identity(i) != policy.No {
-			j.identity++
-		}
-		state := j.grant.set.Effective(i)
-		if state == policy.No {
-			continue
-		}
-		if state == policy.Conditional {
-			j.conditional++
-		}
-		j.actions[catalog.Action(i)] = a.judgeAction(j, i)
-	}
+	a.judgeActions(j)
 	a.judgeUnknownActions(j)
 	return j
 }
@@ -119,10 +109,9 @@ func (a *audit) judge(sub *subject) *judgement {
 // no management events.
 func (a *audit) unrecordedServices(g *grant) map[string]bool {
 	out := map[string]bool{}
-	catalog := a.library.catalog
-	for i := range catalog.Len() {
-		if only, _ := catalog.PermissionOnly(i); !only && g.set.Effective(i) != policy.No && visibilities()[i].Class != actions.Management {
-			out[catalog.Service(i)] = true
+	for _, i := range unrecordedActions() {
+		if g.set.Effective(i) != policy.No {
+			out[a.library.catalog.Service(i)] = true
 		}
 	}
 	return out
@@ -173,13 +162,22 @@ func (a *audit) whyUnobservable(j *judgement, i int, resources []string, elsewhe
 	case j.grant.unknown != "", j.grant.layers.Boundary == layerNotRead:
 		return reasonNoGrant
 	}
+	if why := a.whyUnseen(i, resources); why != "" {
+		return why
+	}
+	return a.veto(j, action)
+}
+
+// whyUnseen is what holds of an action in any role.
+func (a *audit) whyUnseen(i int, resources []string) string {
+	action := a.library.catalog.Action(i)
 	if why := a.observer.whyNotSeen(i, action, resources); why != "" {
 		return why
 	}
 	if a.observer.jobs != "" && requirable()[action] {
 		return a.observer.jobs
 	}
-	return a.veto(j, action)
+	return ""
 }
 
 // visibilities are those of the catalogue's actions.
@@ -229,78 +227,11 @@ func (a *audit) judgeUnknownActions(j *judgement) {
 		if j.seen.used[name] != nil {
 			v = actionVerdict{verdict: report.VerdictUsed}
 		}
-		j.actions[name] = v
+		j.actions.setNamed(name, v)
 	}
-}
-
-// counts sums the verdicts of a role.
-func (j *judgement) counts() report.Counts {
-	c := report.Counts{Granted: len(j.actions)}
-	for _, v := range j.actions {
-		switch v.verdict {
-		case report.VerdictUsed:
-			c.Used++
-		case report.VerdictRequired:
-			c.Required++
-		case report.VerdictBlocked:
-			c.Blocked++
-		case report.VerdictUnused:
-			c.Unused++
-		case report.VerdictUnobservable:
-			c.Unobservable++
-		}
-	}
-	return c
-}
-
-// services lists the services with a granted action, sorted.
-func (j *judgement) services() []string {
-	set := map[string]struct{}{}
-	for action := range j.actions {
-		set[serviceOf(action)] = struct{}{}
-	}
-	return sorted(set)
 }
 
 func serviceOf(action string) string {
 	service, _, _ := strings.Cut(action, ":")
 	return service
-}
-
-// unseen groups the granted actions of one verdict by service.
-func (a *audit) unseen(j *judgement, verdict report.Verdict) report.Unseen {
-	u := report.Unseen{Services: map[string]report.UnseenService{}}
-	reasons := map[string]int{}
-	for _, action := range slices.Sorted(maps.Keys(j.actions)) {
-		v := j.actions[action]
-		if v.verdict != verdict {
-			continue
-		}
-		u.Count++
-		if v.reason != "" {
-			reasons[v.reason]++
-		}
-		s := u.Services[serviceOf(action)]
-		s.Count++
-		s.Actions = append(s.Actions, action)
-		u.Services[serviceOf(action)] = s
-	}
-	for name, s := range u.Services {
-		s.All = s.Count == a.perService[name]
-		if s.All {
-			s.Actions = nil
-		}
-		s.Actions, _ = capped(s.Actions, report.MaxActions)
-		u.Services[name] = s
-	}
-	for reason, n := range reasons {
-		u.Reasons = append(u.Reasons, report.Reason{Reason: reason, Count: n})
-	}
-	slices.SortFunc(u.Reasons, func(x, y report.Reason) int {
-		return cmp.Or(cmp.Compare(y.Count, x.Count), cmp.Compare(x.Reason, y.Reason))
-	})
-	if verdict == report.VerdictUnused && u.Count > 0 {
-		u.Basis = append(slices.Clone(a.observer.basis), a.support(j, slices.Sorted(maps.Keys(u.Services))))
-	}
-	return u
 }

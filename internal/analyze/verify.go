@@ -43,7 +43,7 @@ func ParseEdited(name string, text []byte) (EditedPolicy, error) {
 	}
 	for _, st := range d.Statements() {
 		if st.Principals != nil {
-			return p, fmt.Errorf("statement %d has a Principal, which a role's own policy never has: is it a bucket, key or trust policy?", st.Index)
+			return p, fmt.Errorf("statement %d has a Principal, which a role's own policy never has: is it a bucket, key or trust policy?", st.Index+1)
 		}
 	}
 	p.document = d
@@ -603,7 +603,7 @@ func (v *verifier) replayCalls(out *report.Verification, found *breakage) {
 // replayJobs replays what each job that did not fail asks for, as far as it is held. A
 // key that is named by its alias is replayed by what it was seen to be: see patternsOf.
 func (v *verifier) replayJobs(out *report.Verification, found *breakage) {
-	seen := foldersOf(v.j.sub.jobs)
+	asks := newAsks(v.place, v.beside, v.j.sub.jobs)
 	cells := map[string][]*cell{}
 	for _, c := range v.heldCells() {
 		if c.need != nil {
@@ -619,7 +619,8 @@ func (v *verifier) replayJobs(out *report.Verification, found *breakage) {
 			continue
 		}
 		out.Checked.Jobs++
-		for _, n := range v.place.needs(job, seen) {
+		needs, _ := asks.of(job)
+		for _, n := range needs {
 			i := slices.IndexFunc(cells[n.action], func(c *cell) bool { return policy.Includes(c.resource, n.resource) })
 			if n.alias || i < 0 {
 				continue

@@ -146,10 +146,10 @@ func TestVerifyEdits(t *testing.T) {
 		"the same":             {s, doc(all, lists, reads, puts), "passes", nil, nil, nil, ""},
 		"a statement gone":     {s, doc(all, lists, puts), "fails", []string{"s3:GetObject"}, nil, nil, "no statement of the given policies speaks of s3:GetObject"},
 		"another prefix":       {s, doc(all, lists, puts, strings.Replace(reads, "data/in/", "data/in/x/", 1)), "fails", []string{"s3:GetObject"}, nil, nil, "and not on all of this"},
-		"a condition put on":   {s, doc(all, lists, with(reads, vpce), puts), "unsure", nil, []string{"s3:GetObject"}, nil, "only under a condition on aws:SourceVpce (given-0.json, statement 2)"},
+		"a condition put on":   {s, doc(all, lists, with(reads, vpce), puts), "unsure", nil, []string{"s3:GetObject"}, nil, "only under a condition on aws:SourceVpce (given-0.json, statement 3)"},
 		"a condition known":    {s, doc(all, lists, with(reads, `{"Bool":{"aws:SecureTransport":"true"}}`), puts), "passes", nil, nil, nil, ""},
-		"one known to fail":    {s, doc(all, lists, with(reads, `{"StringEquals":{"aws:PrincipalAccount":"999999999999"}}`), puts), "fails", []string{"s3:GetObject"}, nil, nil, "the condition of given-0.json, statement 2 does not hold"},
-		"a Deny":               {s, doc(all, lists, reads, puts, `{"Effect":"Deny","Action":"s3:Get*","Resource":"*"}`), "fails", []string{"s3:GetObject"}, nil, nil, "denied by given-0.json, statement 4"},
+		"one known to fail":    {s, doc(all, lists, with(reads, `{"StringEquals":{"aws:PrincipalAccount":"999999999999"}}`), puts), "fails", []string{"s3:GetObject"}, nil, nil, "the condition of given-0.json, statement 3 does not hold"},
+		"a Deny":               {s, doc(all, lists, reads, puts, `{"Effect":"Deny","Action":"s3:Get*","Resource":"*"}`), "fails", []string{"s3:GetObject"}, nil, nil, "denied by given-0.json, statement 5"},
 		"a Deny of a part":     {s, doc(all, lists, reads, puts, `{"Effect":"Deny","Action":"s3:Get*","Resource":"arn:aws:s3:::data/in/secret/*"}`), "fails", []string{"s3:GetObject"}, nil, nil, "denied in part by"},
 		"a conditional Deny":   {s, doc(all, lists, reads, puts, with(`{"Effect":"Deny","Action":"s3:Get*","Resource":"*"}`, vpce)), "unsure", nil, []string{"s3:GetObject"}, nil, "a Deny's condition on aws:SourceVpce"},
 		"today's condition":    {conditional, doc(all, lists, with(reads, vpce), puts), "passes", nil, nil, nil, ""},
@@ -253,7 +253,7 @@ func TestVerifyQuestions(t *testing.T) {
 		"": "line 1, column 1: no policy document: $: ",
 		"{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": 3\n}": "line 3, column 16: no policy document: $.Statement: ",
 		`{"Version":"2012-10-17","Statement":[]}`:                  "without a statement",
-		strings.Replace(trustSageMaker, "sts:", "sts:", 1):         "statement 0 has a Principal",
+		strings.Replace(trustSageMaker, "sts:", "sts:", 1):         "statement 1 has a Principal",
 	} {
 		if _, err := ParseEdited("x.json", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", text, err, want)

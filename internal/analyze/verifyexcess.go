@@ -351,7 +351,7 @@ func (v *verifier) excessOf(e actionEntry, resource string, st *policy.Statement
 		if len(g.Actions) < report.MaxActions {
 			g.Actions = append(g.Actions, action)
 		}
-		if verdict, granted := v.j.actions[action]; granted && verdict.verdict == report.VerdictUnobservable {
+		if v.j.actions.of(action).verdict == report.VerdictUnobservable {
 			g.Unobservable++
 		}
 	}

@@ -59,7 +59,7 @@ func newClients(ctx context.Context, o *Options, count func(operation string)) (
 	cfg.HTTPClient = plainBody{cfg.HTTPClient}
 	// The SDK would warn on stderr of a connection that a cancellation has cut.
 	cfg.Logger = logging.Nop{}
-	cfg.APIOptions = append(cfg.APIOptions, readOnly, counting(count),
+	cfg.APIOptions = append(cfg.APIOptions, readOnly(o), counting(count),
 		awsmiddleware.AddUserAgentKeyValue("sagemaker-role-audit", o.Version))
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		if ctx.Err() != nil {

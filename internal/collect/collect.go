@@ -50,6 +50,8 @@ type Options struct {
 	// MaxDescribe bounds the DescribeTrainingJob calls a region that fill what
 	// Search lacks: 0 means 200, a negative number none.
 	MaxDescribe int
+	// Manifests asks for the manifests of input channels, which takes s3:GetObject.
+	Manifests bool
 	// Now is read once, for [snapshot.Snapshot.TakenAt].
 	Now func() time.Time
 	// InScope says whether a role that no job and no event names belongs into the
@@ -191,6 +193,10 @@ func (r *run) collect(ctx context.Context) {
 		})
 		r.readUsage(ctx, usage, scope)
 	}
+	beside.Go(func() error {
+		r.manifests = r.readManifests(ctx)
+		return nil
+	})
 	r.resources = r.readResources(ctx, scope)
 }
 
@@ -261,7 +267,7 @@ func (r *run) snapshot() *snapshot.Snapshot {
 		Asked:   snapshot.Asked{Roles: slices.Clone(r.Roles), Usage: r.Usage},
 		Window:  r.window, JobsWindow: r.jobsWindow,
 		Calls: r.calls, Coverage: r.coverage, Gaps: r.gaps,
-		Policies: r.kept.policies, Roles: r.kept.roles, Resources: r.resources, Trails: r.trails, Accessed: r.accessed, Usage: r.used, Jobs: r.allJobs,
+		Policies: r.kept.policies, Roles: r.kept.roles, Resources: r.resources, Manifests: r.manifests, Trails: r.trails, Accessed: r.accessed, Usage: r.used, Jobs: r.allJobs,
 	}
 	if s.Account.ID == "" {
 		s.Account = accountOf(s)

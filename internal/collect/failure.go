@@ -91,7 +91,7 @@ func codeReason(code string) string {
 	case "UnauthorizedAccess", "AuthorizationError":
 		return snapshot.ReasonRefused
 	case "NoSuchEntity", "NoSuchEntityException", "ResourceNotFound", "ResourceNotFoundException", "TrailNotFoundException",
-		"NoSuchBucket", "InvalidBucketName", "NotFoundException", "InvalidArnException", "KMSInvalidStateException":
+		"NoSuchBucket", "NoSuchKey", "InvalidBucketName", "NotFoundException", "InvalidArnException", "KMSInvalidStateException":
 		return snapshot.ReasonMissing
 	case "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed": // of S3, and to no region that it names
 		return snapshot.ReasonBroken

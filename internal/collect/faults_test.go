@@ -90,6 +90,7 @@ var expected = map[string]outcomes{
 	// The jobs are listed and described instead, while there is time.
 	opSearch:       outcomes{"repeating": {"detail broken"}, "empty": noneListed, "blank": noneListed, "slow": {"jobs timeout"}}.loses("detail"),
 	opBucketPolicy: outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
+	opGetObject:    outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
 	opKeyPolicy:    outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
 	opDescribeKey:  outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
 	// Where nobody answers this, nobody answers at all.
@@ -107,7 +108,7 @@ func faultyAccount() *awssim.Account {
 	}
 	a := &awssim.Account{
 		ID: "123456789012", Now: now, Regions: []awssim.Region{{Name: "us-east-1"}, {Name: "eu-west-1"}}, Trails: []awssim.Trail{{Name: "trail"}},
-		Buckets: []awssim.Bucket{{Name: "code"}, {Name: "data", Policy: allow("s3:GetObject")}, {Name: "models", Policy: allow("s3:PutObject")}},
+		Buckets: []awssim.Bucket{{Name: "code"}, {Name: "data", Policy: allow("s3:GetObject"), Objects: map[string]string{"m.json": `[{"prefix":"s3://data/"},"a","b"]`}}, {Name: "models", Policy: allow("s3:PutObject")}},
 		Keys:    []awssim.Key{{ID: "11111111-1111-4111-8111-111111111111", Aliases: []string{"alias/out"}}, {ID: "22222222-2222-4222-8222-222222222222"}},
 		Policies: []awssim.ManagedPolicy{
 			{ARN: "arn:aws:iam::123456789012:policy/images", Versions: version(allow("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetAuthorizationToken", "ecr:DeleteRepository"))},
@@ -132,6 +133,9 @@ func faultyAccount() *awssim.Account {
 		}
 		j.OutputDataConfig.KmsKeyId = "alias/out"
 		j.ResourceConfig = &awssim.ResourceConfig{VolumeKmsKeyId: a.KeyARN(&a.Keys[1])}
+		if i == 0 {
+			j.InputDataConfig = append(j.InputDataConfig, awssim.Channel{ChannelName: "listed", DataSource: awssim.DataSource{S3DataSource: &awssim.S3DataSource{S3DataType: "ManifestFile", S3Uri: "s3://data/m.json"}}})
+		}
 		if i == 2 {
 			j.RoleArn = "arn:aws:iam::123456789012:role/gone"
 		}
@@ -223,6 +227,7 @@ func faulty(t *testing.T, operation, fault string, oneByOne bool, called *int) *
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
 		var err error
+		o.Manifests = true
 		if s, err = Collect(ctx, o); err != nil {
 			t.Logf("the run errs: %v", err)
 		}
@@ -326,13 +331,15 @@ func (b blanking) Do(r *http.Request) (*http.Response, error) {
 		}
 		r.Body = io.NopCloser(strings.NewReader(string(body)))
 		ours = ours && strings.Contains("&"+string(body)+"&", "&Action="+name+"&")
+	case r.URL.Query().Get("x-id") == "GetObject":
+		ours = ours && name == "GetObject"
 	case r.URL.Query().Has("policy"):
 		ours = ours && name == "GetBucketPolicy"
 	default:
 		ours = ours && name == "ListRegions"
 	}
 	out, err := b.next.Do(r)
-	if err != nil || !ours || out.StatusCode != http.StatusOK {
+	if err != nil || !ours || out.StatusCode >= http.StatusMultipleChoices {
 		return out, err
 	}
 	io.Copy(io.Discard, out.Body)

@@ -7,13 +7,19 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// readOnly refuses every operation that is not in [Operations]. It stands first
-// in the stack of each client, so a refused call never becomes a request.
-func readOnly(stack *middleware.Stack) error {
+// readOnly refuses every operation that is not in [Operations], and the reading of
+// objects unless that was asked for. It stands first in the stack of each client, so a
+// refused call never becomes a request.
+func readOnly(o *Options) func(*middleware.Stack) error {
+	manifests := o.Manifests
+	return func(stack *middleware.Stack) error { return addReadOnly(stack, manifests) }
+}
+
+func addReadOnly(stack *middleware.Stack, manifests bool) error {
 	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("ReadOnly", func(
 		ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
 	) (middleware.InitializeOutput, middleware.Metadata, error) {
-		if id := callID(ctx); !allowed[id] {
+		if id := callID(ctx); !allowed[id] || id == opGetObject && !manifests {
 			return middleware.InitializeOutput{}, middleware.Metadata{}, fmt.Errorf("%s is not in the list of operations that may be called", id)
 		}
 		return next.HandleInitialize(ctx, in)

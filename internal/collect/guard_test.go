@@ -113,7 +113,10 @@ func TestOperationsAreEnough(t *testing.T) {
 	a := small(3)
 	a.Keys = []awssim.Key{{ID: "11111111-1111-4111-8111-111111111111", Aliases: []string{"alias/out"}}}
 	a.Jobs[0].OutputDataConfig.KmsKeyId = "alias/out"
+	a.Jobs[0].InputDataConfig = append(a.Jobs[0].InputDataConfig, manifestChannel("s3://lists/m.json"))
+	a.Buckets = append(a.Buckets, awssim.Bucket{Name: "lists", Objects: map[string]string{"m.json": `[{"prefix":"s3://data/"},"a"]`}})
 	server, o := serve(t, a)
+	o.Manifests = true
 	server.Configure(func(b *awssim.Behaviour) {
 		b.Authorize = func(action, _ string) bool { return granted[action] }
 	})

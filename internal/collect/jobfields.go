@@ -82,6 +82,7 @@ func jobOf(j *types.TrainingJob, region string) snapshot.Job {
 			k.SessionTags = true
 		}
 	}
+	k.CodeArtifact = snapshot.CodeArtifact(j.Environment)
 	k.S3Values = append(snapshot.S3Values("HyperParameters", j.HyperParameters), snapshot.S3Values("Environment", j.Environment)...)
 	return k
 }
@@ -137,7 +138,7 @@ func channelOf(c *types.Channel) snapshot.Channel {
 		return k
 	}
 	if s := c.DataSource.S3DataSource; s != nil {
-		k.DataType, k.URI = string(s.S3DataType), str(s.S3Uri)
+		k.DataType, k.URI, k.Attributes = string(s.S3DataType), str(s.S3Uri), s.AttributeNames
 		if s.HubAccessConfig != nil {
 			k.HubContent = str(s.HubAccessConfig.HubContentArn)
 		}

@@ -72,6 +72,7 @@ func TestJobFields(t *testing.T) {
 	var full types.TrainingJob
 	fill(reflect.ValueOf(&full).Elem(), "x", 0)
 	full.HyperParameters = map[string]string{"k": "s3://b/k"}
+	full.Environment = map[string]string{"CA_REPOSITORY_ARN": "arn:aws:codeartifact:us-east-1:123456789012:repository/domain/repo"}
 	full.Tags = []types.Tag{{Key: aws.String(chainingTag), Value: aws.String("true")}}
 	full.ProfilerConfig.DisableProfiler = nil
 	var described sagemaker.DescribeTrainingJobOutput
@@ -153,5 +154,24 @@ func TestDetail(t *testing.T) {
 	}
 	if got := detail(broken(strings.Repeat("ü", 1000))); len(got) > 410 {
 		t.Errorf("%d bytes", len(got))
+	}
+}
+
+// Of the environment only S3 URIs are kept, and of one variable the ARN of a
+// CodeArtifact repository.
+func TestCodeArtifact(t *testing.T) {
+	const repository = "arn:aws-cn:codeartifact:cn-north-1:123456789012:repository/my-domain/Repo_1.x"
+	for value, want := range map[string]string{
+		repository: repository, `"` + repository + `"`: repository, " " + repository + " ": repository,
+		"SECRET-MUST-NOT-LEAK": "", repository + " --token SECRET-MUST-NOT-LEAK": "", repository + "/SECRET-MUST-NOT-LEAK": "",
+		"arn:aws:codeartifact:us-east-1:123456789012:domain/my-domain": "", "arn:aws:codeartifact:*:123456789012:repository/my-domain/r1": "", "": "",
+	} {
+		if got := jobOf(&types.TrainingJob{Environment: map[string]string{"CA_REPOSITORY_ARN": value}}, "r"); got.CodeArtifact != want {
+			t.Errorf("%q: %q, want %q", value, got.CodeArtifact, want)
+		}
+	}
+	got := jobOf(&types.TrainingJob{HyperParameters: map[string]string{"CA_REPOSITORY_ARN": repository}, Environment: map[string]string{"OTHER": repository}}, "r")
+	if got.CodeArtifact != "" {
+		t.Errorf("from another place: %q", got.CodeArtifact)
 	}
 }

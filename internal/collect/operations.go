@@ -43,7 +43,10 @@ func operation(service, name, source, why string, needed func(*Options) bool) Op
 var (
 	withUsage = func(o *Options) bool { return o.Usage == UsageLookup }
 	sweeping  = func(o *Options) bool { return !o.fewRoles() }
-	byName    = func(o *Options) bool { return o.fewRoles() }
+	// withManifests: reading objects is a strong permission for an auditor, so it is
+	// never asked for unbidden.
+	withManifests = func(o *Options) bool { return o.Manifests }
+	byName        = func(o *Options) bool { return o.fewRoles() }
 	// asFallback: only where another operation was refused or fell short, which is a
 	// gap by itself.
 	asFallback = func(*Options) bool { return false }
@@ -68,6 +71,7 @@ var operations = []Operation{
 	operation("kms", "DescribeKey", pageKMS, "which key an alias or a key id means that a job names", nil),
 	operation("kms", "GetKeyPolicy", pageKMS, "the policies of the keys that the roles use", nil),
 	operation("s3", "GetBucketPolicy", pageS3, "the policies of the buckets that the roles use", nil),
+	operation("s3", "GetObject", pageS3, "the manifests of input channels, which alone name the data", withManifests),
 	// Also with MaxDescribe below 0: a job so new that Search lacks it is known in no
 	// other way.
 	operation("sagemaker", "DescribeTrainingJob", pageSageMaker, "what Search does not show of a job, and jobs it does not show yet", nil),
@@ -92,7 +96,7 @@ var allowed = func() map[string]bool {
 func Operations() []Operation { return slices.Clone(operations) }
 
 // Permissions returns the operations, by service and name, that a run with these
-// options needs to leave no gap. It looks at Roles and Usage alone: a run that is
+// options needs to leave no gap. It looks at Roles, Usage and Manifests alone: a run that is
 // told its regions lists the enabled ones all the same, to know what it leaves out.
 // What a run falls back to where one of these is refused is not among them.
 func Permissions(o Options) []Operation {

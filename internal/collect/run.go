@@ -30,6 +30,7 @@ type run struct {
 	trails    []snapshot.Trail
 	accessed  []snapshot.Accessed
 	resources []snapshot.ResourcePolicy
+	manifests []snapshot.Manifest
 
 	mu       sync.Mutex // guards all below
 	calls    map[string]int

@@ -125,7 +125,7 @@ func grants(s *report.ExplainedStatement) bool { return s.Layer == "identity" ||
 // statement writes where a statement stands, what it says and what became of each
 // condition.
 func (p *page) statement(s *report.ExplainedStatement) {
-	head := fmt.Sprintf("%s, statement %d", explainedPolicy(s), s.Index)
+	head := fmt.Sprintf("%s, statement %d", explainedPolicy(s), s.Index+1)
 	if s.Sid != "" {
 		head += " (" + s.Sid + ")"
 	}

@@ -66,7 +66,7 @@ func TestExplanationWidth(t *testing.T) {
 func TestExplanationSaysItAll(t *testing.T) {
 	out := strings.Join(strings.Fields(explained(t, Table, explanation(), Options{Width: 140})), " ")
 	for _, want := range []string{"YES because of", "IT DEPENDS because", "NO because", "NOT KNOWN because", "When - It is allowed if", "To allow it - It is",
-		"Statements that refuse it service control policy policies/of-a-name-as-long-as-they-come.json v3 of level 1, statement 2 (OnlyFromHere)",
+		"Statements that refuse it service control policy policies/of-a-name-as-long-as-they-come.json v3 of level 1, statement 3 (OnlyFromHere)",
 		"Statements that may refuse it resource control policy", "Statements that allow it inline policy", "Close to it, but not applying managed policy",
 		`if aws:SourceVpce is "vpce-1": not known`, `if aws:SecureTransport is "true": holds, it is true`, "is there: does not hold, the request does not have it",
 		"identity policies yes", "permissions boundary under a condition", "service control policies no", "the resource's own policy there is none, or it says nothing",

@@ -188,7 +188,7 @@ func (p *page) widens(v *report.Verification) {
 }
 
 func statementName(policy string, index int, sid string) string {
-	s := fmt.Sprintf("%s, statement %d", policy, index)
+	s := fmt.Sprintf("%s, statement %d", policy, index+1)
 	if sid != "" {
 		s += " (" + sid + ")"
 	}

@@ -6,6 +6,10 @@
 // (E-) allows only what AWS certainly allows. A decision names every statement
 // that took part and every question that stayed open.
 //
+// Decide answers about one request. Contains, Covers, WidensNothing, Redundant and
+// Intersect answer about sets of them: with a proof, with a request that shows the
+// contrary, or not at all (docs/questions.md).
+//
 // The package knows no catalogue of actions. Where it needs one (to expand a
 // wildcard into the actions it grants) it asks a Universe.
 //

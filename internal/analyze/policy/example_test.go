@@ -78,7 +78,7 @@ func ExampleExpander_WidensNothing() {
 	// Output:
 	// yes: every Allow lies within Allows of the other, and its Denies refuse nothing more
 	// no: s3:GetObject on arn:aws:s3:::data/secret/x is allowed, and would not be
-	// cannot tell: whether statement 0 stays within is open, for s3:getobject on arn:aws:*:::data/*: it turns on how a wildcard or a variable is read
+	// cannot tell: whether statement 1 stays within is open, for s3:getobject on arn:aws:*:::data/*: it turns on how a wildcard or a variable is read
 }
 
 func ExampleContains() {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"sagemaker-role-audit/internal/analyze/actions"
@@ -70,11 +71,7 @@ func TestManagedPolicyCounts(t *testing.T) {
 // motoPolicies are all AWS managed policies that an installed moto carries, by name.
 func motoPolicies(t *testing.T) map[string]json.RawMessage {
 	t.Helper()
-	const dump = `import json
-from moto.iam.aws_managed_policies import aws_managed_policies_data as d
-d = json.loads(d) if isinstance(d, str) else d
-print(json.dumps({n: p["Document"] for n, p in d.items()}))`
-	out, err := exec.Command("python3", "-c", dump).Output()
+	out, err := motoDump()
 	if err != nil {
 		t.Skipf("SKIPPED: the AWS managed policies come from moto, and python3 cannot import it: %v", err)
 	}
@@ -84,6 +81,14 @@ print(json.dumps({n: p["Document"] for n, p in d.items()}))`
 	}
 	return all
 }
+
+var motoDump = sync.OnceValues(func() ([]byte, error) {
+	const dump = `import json
+from moto.iam.aws_managed_policies import aws_managed_policies_data as d
+d = json.loads(d) if isinstance(d, str) else d
+print(json.dumps({n: p["Document"] for n, p in d.items()}))`
+	return exec.Command("python3", "-c", dump).Output()
+})
 
 func TestEveryManagedPolicy(t *testing.T) {
 	all := motoPolicies(t)

@@ -41,8 +41,15 @@ type Cut struct {
 //
 // AWS: reference_policies_elements_resource, reference_policies_variables.
 func Contains(outer, inner string, side Side) Answer {
-	if side == Must && outer != "*" && outer != inner && !certain(inner) {
+	included := Answer{True, outer + " matches all that " + inner + " does", nil}
+	switch {
+	case outer == "*" || outer == inner:
+		return included
+	case side == May:
+	case !certain(inner):
 		return Answer{Unknown, "no page says what " + quote(inner) + " matches for certain", nil}
+	case Includes(outer, inner):
+		return included
 	}
 	action := "*"
 	if parts := strings.SplitN(inner, ":", arnParts); len(parts) == arnParts && !strings.ContainsAny(parts[2], "*?") {
@@ -52,7 +59,7 @@ func Contains(outer, inner string, side Side) Answer {
 	a := q.answer(grantOf(action, inner), grantOf("*", outer), Context{})
 	switch a.Truth {
 	case True:
-		a.Reason = outer + " matches all that " + inner + " does"
+		return included
 	case False:
 		a.Reason = inner + " matches " + a.Counterexample.Resource + ", and " + outer + " does not" + a.Counterexample.Context.with()
 	}
@@ -65,7 +72,7 @@ func certain(pattern string) bool {
 	t := parseResourcePattern(pattern).text
 	c, _ := variables{}.chain(&t, &environment{context: &Context{}})
 	r := newResourceChain(c)
-	return len(r.read(readStrict, nil)) > 0
+	return !r.odd && len(r.read(readStrict, nil)) > 0
 }
 
 // Covers asks whether the statement certainly speaks of every request of the cell, by
@@ -132,11 +139,11 @@ func (d *Document) without(c Cut) (less *Document, missing string) {
 	}
 	switch {
 	case c.Action != "" && !slices.Contains(s.Actions, c.Action):
-		return nil, fmt.Sprintf("statement %d has no entry %s", s.Index, quote(c.Action))
+		return nil, fmt.Sprintf("statement %d has no entry %s", s.Index+1, quote(c.Action))
 	case c.Pattern != "" && !slices.Contains(s.Resources, c.Pattern):
-		return nil, fmt.Sprintf("statement %d has no entry %s", s.Index, quote(c.Pattern))
+		return nil, fmt.Sprintf("statement %d has no entry %s", s.Index+1, quote(c.Pattern))
 	case c.Action != "" && c.Pattern != "" && (s.NotAction || s.NotResource):
-		return nil, fmt.Sprintf("statement %d lists what it leaves out: an action on a pattern is no piece of it", s.Index)
+		return nil, fmt.Sprintf("statement %d lists what it leaves out: an action on a pattern is no piece of it", s.Index+1)
 	}
 	less = &Document{version: d.version}
 	add := func(s Statement, actions, resources []string) {
@@ -327,7 +334,7 @@ func (q *question) read(policies []Policy, ours bool) string {
 		}
 		for j, s := range p.Document.statements {
 			if s.Principals != nil {
-				return fmt.Sprintf("statement %d names principals, as no identity document does", s.Index)
+				return fmt.Sprintf("statement %d names principals, as no identity document does", s.Index+1)
 			}
 			for _, a := range s.Actions {
 				if len(a) > 1 && strings.Trim(a, "*") == "" || !ascii(a) {
@@ -478,7 +485,7 @@ func (c *clause) text() string {
 }
 
 func (c *clause) name() string {
-	name := fmt.Sprintf("statement %d", c.st.Index)
+	name := fmt.Sprintf("statement %d", c.st.Index+1)
 	if c.st.Sid != "" {
 		name += " (" + c.st.Sid + ")"
 	}

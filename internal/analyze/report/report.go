@@ -266,6 +266,9 @@ type Role struct {
 	Unused       Unseen      `json:"unused"`
 	Unobservable Unseen      `json:"unobservable"`
 	Missing      []Missing   `json:"missing"`
+	// Unresolved are capped at MaxResources; UnresolvedTotal is how many there were.
+	Unresolved      []Unresolved `json:"unresolved"`
+	UnresolvedTotal int          `json:"unresolvedTotal"`
 	// Cells are the verdicts behind those of the actions, at most MaxCells;
 	// CellsTotal is how many there were.
 	Cells      []JudgedCell `json:"cells"`
@@ -458,6 +461,16 @@ type Missing struct {
 	Action    string     `json:"action"`
 	Resources []string   `json:"resources"`
 	Evidence  []Evidence `json:"evidence"`
+}
+
+// Unresolved is something that jobs need and do not tell: what a manifest names, the
+// key behind an alias. Jobs are at most MaxEvidence of JobsTotal, by name.
+type Unresolved struct {
+	Field     string   `json:"field"`
+	What      string   `json:"what"`
+	Why       string   `json:"why"`
+	Jobs      []string `json:"jobs"`
+	JobsTotal int      `json:"jobsTotal"`
 }
 
 // Area lays needed, granted, touched and proposed side by side.

@@ -15,22 +15,42 @@ import (
 	"sagemaker-role-audit/internal/analyze/report"
 )
 
-func compile(t *testing.T) *jsonschema.Schema {
+// contract is a document with its schema.
+type contract struct {
+	name   string
+	schema []byte
+	typ    reflect.Type
+	full   func(t *testing.T) map[string]any
+	enums  int // at least so many are in it
+}
+
+var contracts = []contract{
+	{"report", report.SchemaJSON, reflect.TypeFor[report.Report](), full, 15},
+	{"proposal", report.ProposalSchemaJSON, reflect.TypeFor[report.RoleProposal](), fullProposal, 10},
+}
+
+func (c contract) compile(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(report.SchemaJSON))
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(c.schema))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource("schema.json", doc); err != nil {
+	compiler := jsonschema.NewCompiler()
+	compiler.AssertFormat()
+	if err := compiler.AddResource("schema.json", doc); err != nil {
 		t.Fatal(err)
 	}
-	s, err := c.Compile("schema.json")
+	s, err := compiler.Compile("schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func each(t *testing.T, test func(*testing.T, contract)) {
+	for _, c := range contracts {
+		t.Run(c.name, func(t *testing.T) { test(t, c) })
+	}
 }
 
 // full is a report with one element in every array and map and a value in every
@@ -56,7 +76,27 @@ func full(t *testing.T) map[string]any {
 	c.Granted, c.Effective, c.Needed, c.Verdict = "yes", "conditional", "completed", report.VerdictUsed
 	r.Trails[0].Records[0].Access = "all"
 	o.Proposal.Proof.Status, o.Proposal.Policies[0].Kind, o.Proposal.Statements[0].Section = "partial", "inline", "core"
-	b, err := json.Marshal(r)
+	return decoded(t, r)
+}
+
+// fullProposal is the same of a role's proposal.
+func fullProposal(t *testing.T) map[string]any {
+	t.Helper()
+	var p report.RoleProposal
+	populate(reflect.ValueOf(&p).Elem())
+	p.SchemaVersion = report.SchemaVersion
+	p.Gaps[0].Impact, p.Gaps[0].Reason = "usage", "throttled"
+	p.GivenPolicies[0].Layer = "scp"
+	p.Role.Trust.Guard, p.Role.Policies[0].Kind = "both", "inline"
+	p.Role.Layers = report.Layers{Identity: "read", Boundary: "none", SCP: "notRead", RCP: "notRead", Resource: "notRead"}
+	p.Form.Granularity, p.Readiness, p.Status, p.Proof.Status = "prefix", report.Draft, "partial", "partial"
+	p.Policies[0].Kind, p.Statements[0].Section = "inline", "core"
+	return decoded(t, p)
+}
+
+func decoded(t *testing.T, document any) map[string]any {
+	t.Helper()
+	b, err := json.Marshal(document)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,8 +142,27 @@ func populate(v reflect.Value) {
 }
 
 func TestSchemaAcceptsFullReport(t *testing.T) {
-	if err := compile(t).Validate(full(t)); err != nil {
-		t.Error(err)
+	for _, c := range contracts {
+		if err := c.compile(t).Validate(c.full(t)); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// What both schemas define is the same in both.
+func TestSchemasAgree(t *testing.T) {
+	whole, part := contracts[0].doc(t)["$defs"].(map[string]any), contracts[1].doc(t)["$defs"].(map[string]any)
+	shared := 0
+	for name, def := range part {
+		if of, ok := whole[name]; ok {
+			shared++
+			if !reflect.DeepEqual(def, of) {
+				t.Errorf("%s differs", name)
+			}
+		}
+	}
+	if shared < 15 {
+		t.Errorf("only %d definitions are shared", shared)
 	}
 }
 
@@ -152,19 +211,21 @@ func resolve(root, schema map[string]any) map[string]any {
 	return schema
 }
 
-func schemaDoc(t *testing.T) map[string]any {
+func (c contract) doc(t *testing.T) map[string]any {
 	t.Helper()
 	var doc map[string]any
-	if err := json.Unmarshal(report.SchemaJSON, &doc); err != nil {
+	if err := json.Unmarshal(c.schema, &doc); err != nil {
 		t.Fatal(err)
 	}
 	return doc
 }
 
 // The fields of the Go types and the properties of the schema are the same.
-func TestSchemaHasEveryField(t *testing.T) {
-	doc := schemaDoc(t)
-	reached := objects(doc, doc, "report", full(t))
+func TestSchemaHasEveryField(t *testing.T) { each(t, schemaHasEveryField) }
+
+func schemaHasEveryField(t *testing.T, c contract) {
+	doc := c.doc(t)
+	reached := objects(doc, doc, c.name, c.full(t))
 	for _, o := range reached {
 		got := slices.Sorted(maps.Keys(o.value))
 		want := slices.Sorted(maps.Keys(o.schema["properties"].(map[string]any)))
@@ -173,16 +234,18 @@ func TestSchemaHasEveryField(t *testing.T) {
 		}
 	}
 	if defs := len(doc["$defs"].(map[string]any)); len(reached) < defs+1 {
-		t.Errorf("reached %d objects, the schema defines %d and the report", len(reached), defs)
+		t.Errorf("reached %d objects, the schema defines %d beside its root", len(reached), defs)
 	}
 }
 
 // A key that Go may leave out is not required, every other one is.
-func TestSchemaRequiresEveryKey(t *testing.T) {
-	schema := compile(t)
-	doc := schemaDoc(t)
-	whole := full(t)
-	for _, o := range objects(doc, doc, "report", whole) {
+func TestSchemaRequiresEveryKey(t *testing.T) { each(t, schemaRequiresEveryKey) }
+
+func schemaRequiresEveryKey(t *testing.T, c contract) {
+	schema := c.compile(t)
+	doc := c.doc(t)
+	whole := c.full(t)
+	for _, o := range objects(doc, doc, c.name, whole) {
 		required, _ := o.schema["required"].([]any)
 		for key, value := range o.value {
 			delete(o.value, key)
@@ -194,7 +257,7 @@ func TestSchemaRequiresEveryKey(t *testing.T) {
 		}
 	}
 	optional := map[string]bool{}
-	omitted(reflect.TypeFor[report.Report](), optional)
+	omitted(c.typ, optional)
 	for name, def := range doc["$defs"].(map[string]any) {
 		s := def.(map[string]any)
 		for key := range s["properties"].(map[string]any) {
@@ -224,12 +287,14 @@ func omitted(t reflect.Type, keys map[string]bool) {
 }
 
 // Every value of an enum is accepted, any other text refused.
-func TestSchemaEnums(t *testing.T) {
-	schema := compile(t)
-	doc := schemaDoc(t)
-	whole := full(t)
+func TestSchemaEnums(t *testing.T) { each(t, schemaEnums) }
+
+func schemaEnums(t *testing.T, c contract) {
+	schema := c.compile(t)
+	doc := c.doc(t)
+	whole := c.full(t)
 	enums := 0
-	for _, o := range objects(doc, doc, "report", whole) {
+	for _, o := range objects(doc, doc, c.name, whole) {
 		for key, p := range o.schema["properties"].(map[string]any) {
 			values, ok := p.(map[string]any)["enum"].([]any)
 			if !ok {
@@ -250,13 +315,13 @@ func TestSchemaEnums(t *testing.T) {
 			o.value[key] = was
 		}
 	}
-	if enums < 15 {
+	if enums < c.enums {
 		t.Errorf("only %d enums were tried", enums)
 	}
 }
 
 func TestSchemaRefusesWrongTypes(t *testing.T) {
-	schema := compile(t)
+	schema := contracts[0].compile(t)
 	for key, wrong := range map[string]any{
 		"schemaVersion": json.Number("2"), "generatedAt": "yesterday", "roles": nil, "complete": "yes",
 		"calls": map[string]any{"iam:GetRole": "many"}, "drift": "none",
@@ -269,7 +334,9 @@ func TestSchemaRefusesWrongTypes(t *testing.T) {
 	}
 }
 
-func TestSchemaDescribesEverything(t *testing.T) {
+func TestSchemaDescribesEverything(t *testing.T) { each(t, schemaDescribesEverything) }
+
+func schemaDescribesEverything(t *testing.T, c contract) {
 	var walk func(path string, v any)
 	walk = func(path string, v any) {
 		m, _ := v.(map[string]any)
@@ -281,7 +348,7 @@ func TestSchemaDescribesEverything(t *testing.T) {
 			walk(path+"."+name, s["properties"])
 		}
 	}
-	doc := schemaDoc(t)
-	walk("report", doc["properties"])
+	doc := c.doc(t)
+	walk(c.name, doc["properties"])
 	walk("$defs", doc["$defs"])
 }

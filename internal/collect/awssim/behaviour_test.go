@@ -171,6 +171,7 @@ func TestAuthorize(t *testing.T) {
 		"kms:DescribeKey arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012",
 		"kms:GetKeyPolicy arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012",
 		"s3:GetBucketPolicy arn:aws:s3:::data",
+		"s3:GetObject arn:aws:s3:::data/m.json",
 		"sagemaker:DescribeTrainingJob arn:aws:sagemaker:us-east-1:123456789012:training-job/job-00001",
 		"sagemaker:Search *",
 	} // sts:GetCallerIdentity needs no permission

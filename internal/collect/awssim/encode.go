@@ -21,6 +21,9 @@ func (c *call) encode(result any, requestID string) []byte {
 	if c.operation.protocol == query {
 		return encodeQuery(c.operation, result, requestID)
 	}
+	if object, ok := result.(*part); ok {
+		return []byte(object.body)
+	}
 	if document, ok := result.(string); ok && c.operation.protocol == restXML {
 		return []byte(document)
 	}

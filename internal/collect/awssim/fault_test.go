@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -62,6 +63,18 @@ var each = map[string]func(context.Context, clients) error{
 		out, err := c.s3.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String("data")})
 		if err == nil && !json.Valid([]byte(aws.ToString(out.Policy))) { // the policy is the body: it is for the reader to look at
 			err = errors.New("a policy that is none")
+		}
+		return err
+	},
+	"s3:GetObject": func(ctx context.Context, c clients) error {
+		out, err := c.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String("data"), Key: aws.String("m.json")})
+		if err != nil {
+			return err
+		}
+		defer out.Body.Close()
+		body, err := io.ReadAll(out.Body)
+		if err == nil && !json.Valid(body) { // for the reader to look at, too
+			err = errors.New("an object that is none of ours")
 		}
 		return err
 	},

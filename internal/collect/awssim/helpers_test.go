@@ -113,7 +113,7 @@ func small(n int) *awssim.Account {
 		},
 	}
 	a.Trails = []awssim.Trail{{Name: "main"}}
-	a.Buckets = []awssim.Bucket{{Name: "data", Policy: `{"Statement": [{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::data/*"}]}`}, {Name: "out"}}
+	a.Buckets = []awssim.Bucket{{Name: "data", Policy: `{"Statement": [{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::data/*"}]}`, Objects: map[string]string{"m.json": `[{"prefix":"s3://data/"},"a","b"]`}}, {Name: "out"}}
 	a.Keys = []awssim.Key{{ID: "12345678-1234-1234-1234-123456789012", Aliases: []string{"alias/out"}}}
 	role := &a.Roles[0]
 	for i := range n {

@@ -51,6 +51,7 @@ var operations = byAction(
 	operation{service: "cloudtrail", name: "GetEventSelectors", protocol: json11, regional: true, resource: eventSelectorsResource, serve: getEventSelectors},
 
 	operation{service: "s3", name: "GetBucketPolicy", protocol: restXML, regional: true, resource: bucketResource, serve: getBucketPolicy},
+	operation{service: "s3", name: "GetObject", protocol: restXML, regional: true, resource: objectResource, serve: getObject},
 
 	operation{service: "kms", name: "DescribeKey", protocol: json11, regional: true, resource: keyResource, serve: describeKey},
 	operation{service: "kms", name: "GetKeyPolicy", protocol: json11, regional: true, resource: keyResource, serve: getKeyPolicy},

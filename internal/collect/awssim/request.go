@@ -19,7 +19,9 @@ type request struct {
 	protocol protocol
 	form     url.Values // query protocol
 	body     []byte     // JSON protocols
-	bucket   string     // of S3
+	// Of S3.
+	bucket, object string
+	byteRange      string // the Range header
 }
 
 // maxBody is above any request of the read list.
@@ -58,6 +60,9 @@ func readRequest(r *http.Request) (*request, error) {
 		bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 		if r.Method == http.MethodGet && bucket != "" && key == "" && r.URL.Query().Has("policy") {
 			q.op, q.bucket = "GetBucketPolicy", bucket
+		}
+		if r.Method == http.MethodGet && bucket != "" && key != "" && r.URL.Query().Get("x-id") == "GetObject" { // as the SDKs sign their calls
+			q.op, q.bucket, q.object, q.byteRange = "GetObject", bucket, key, r.Header.Get("Range")
 		}
 	default:
 		q.protocol, q.op = restJSON, r.Method+" "+r.URL.Path

@@ -19,6 +19,11 @@ func sampleBuckets() []Bucket {
 		"retail-returns-archive", "sagemaker-us-east-1-" + sampleID} {
 		buckets = append(buckets, Bucket{Name: name})
 	}
+	for i := range buckets {
+		if buckets[i].Name == "retail-ml-search-ranking" {
+			buckets[i].Objects = map[string]string{"lambdamart/manifests/judgements-v8.manifest": `[{"prefix": "s3://retail-lake/search/judgements/v8/"}, "clicks.csv", "editors.csv", "queries/part-0000.csv", "queries/part-0001.csv"]`}
+		}
+	}
 	for _, name := range []string{"retail-ml-geo-eu", "retail-ml-labeling", "retail-ml-speech-eu", "retail-ml-support-eu", "retail-ml-vision-eu"} {
 		buckets = append(buckets, Bucket{Name: name, Region: "eu-west-1"})
 	}

@@ -113,6 +113,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.bucketRegion != "" {
 		w.Header().Set("X-Amz-Bucket-Region", a.bucketRegion)
 	}
+	if a.contentRange != "" {
+		w.Header().Set("Content-Range", a.contentRange)
+	}
 	if r.Context().Err() != nil {
 		return
 	}
@@ -125,6 +128,7 @@ type answer struct {
 	status       int
 	contentType  string
 	bucketRegion string
+	contentRange string
 	fault        FaultKind
 }
 
@@ -144,6 +148,9 @@ func (s *Server) answer(ctx context.Context, q *request) answer {
 		result, err := c.operation.serve(c)
 		if err == nil {
 			a := answer{body: c.encode(result, requestID), status: http.StatusOK, contentType: op.protocol.contentType(), fault: c.faultKind()}
+			if object, ok := result.(*part); ok && object.contentRange != "" {
+				a.status, a.contentRange = http.StatusPartialContent, object.contentRange
+			}
 			if op.protocol == restXML {
 				a.contentType = "application/json" // the policy itself
 			}

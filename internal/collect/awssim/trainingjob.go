@@ -40,6 +40,7 @@ type TrainingJob struct {
 	DebugRuleConfigurations []RuleConfiguration      `json:",omitempty"`
 	ProfilerConfig          *ProfilerConfig          `json:",omitempty"`
 	TensorBoardOutputConfig *TensorBoardOutputConfig `json:",omitempty"`
+	ModelPackageConfig      *ModelPackageConfig      `json:",omitempty"`
 	ExperimentConfig        *ExperimentConfig        `json:",omitempty"`
 
 	EnableNetworkIsolation                bool
@@ -95,12 +96,16 @@ type (
 	DataSource struct {
 		S3DataSource         *S3DataSource         `json:",omitempty"`
 		FileSystemDataSource *FileSystemDataSource `json:",omitempty"`
+		DatasetSource        *DatasetSource        `json:",omitempty"`
 	}
-	S3DataSource struct {
+	DatasetSource   struct{ DatasetArn string }
+	HubAccessConfig struct{ HubContentArn string }
+	S3DataSource    struct {
 		S3DataType             string
 		S3Uri                  string
-		S3DataDistributionType string   `json:",omitempty"`
-		AttributeNames         []string `json:",omitempty"`
+		S3DataDistributionType string           `json:",omitempty"`
+		AttributeNames         []string         `json:",omitempty"`
+		HubAccessConfig        *HubAccessConfig `json:",omitempty"`
 	}
 	FileSystemDataSource struct {
 		FileSystemId, FileSystemType, FileSystemAccessMode, DirectoryPath string
@@ -141,6 +146,7 @@ type (
 		S3OutputPath string
 		LocalPath    string `json:",omitempty"`
 	}
+	ModelPackageConfig  struct{ ModelPackageGroupArn string }
 	ExperimentConfig    struct{ ExperimentName, TrialName, TrialComponentDisplayName string }
 	RemoteDebugConfig   struct{ EnableRemoteDebug bool }
 	MlflowConfig        struct{ MlflowResourceArn, MlflowExperimentName, MlflowRunName string }

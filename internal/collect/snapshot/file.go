@@ -96,7 +96,7 @@ func (s *Snapshot) fields() []field {
 		value("window", &s.Window), value("jobsWindow", &s.JobsWindow), value("calls", &s.Calls),
 		list("coverage", &s.Coverage, nil), list("gaps", &s.Gaps, nil),
 		list("policies", &s.Policies, nil), list("roles", &s.Roles, nil),
-		list("resources", &s.Resources, nil), list("trails", &s.Trails, nil), list("accessed", &s.Accessed, in.Accessed),
+		list("resources", &s.Resources, nil), list("manifests", &s.Manifests, nil), list("trails", &s.Trails, nil), list("accessed", &s.Accessed, in.Accessed),
 		list("usage", &s.Usage, in.Usage), list("jobs", &s.Jobs, in.Job),
 	}
 }
@@ -258,6 +258,10 @@ func (in *Interner) channelList(l *[]Channel) {
 		for _, f := range fields {
 			in.key = append(append(in.key, *f...), 0)
 		}
+		for j := range c.Attributes {
+			in.intern(&c.Attributes[j])
+			in.key = append(append(in.key, c.Attributes[j]...), 1)
+		}
 	}
 	*l = shared(in.channels, in.key, *l)
 }
@@ -282,7 +286,7 @@ func shared[T any](known map[string][]T, key []byte, l []T) []T {
 func (in *Interner) Job(j *Job) {
 	in.intern(&j.Region, &j.RoleARN, &j.Status, &j.SecondaryStatus, &j.Image, &j.Algorithm, &j.RepositoryAccess,
 		&j.CredentialsProviderARN, &j.InputMode, &j.Output.URI, &j.Output.KMSKey, &j.Checkpoint, &j.TensorBoard, &j.DebugHook,
-		&j.Profiler, &j.VolumeKMSKey, &j.TuningJobARN, &j.AutoMLJobARN, &j.LabelingJobARN, &j.ModelPackageGroup, &j.Mlflow)
+		&j.Profiler, &j.VolumeKMSKey, &j.TuningJobARN, &j.AutoMLJobARN, &j.LabelingJobARN, &j.ModelPackageGroup, &j.Mlflow, &j.CodeArtifact)
 	in.list(&j.MetricNames)
 	in.list(&j.VPC.Subnets)
 	in.list(&j.VPC.SecurityGroups)

@@ -30,6 +30,7 @@ func example() *Snapshot {
 		Roles: []Role{{RoleKey: key, Name: "trainer", Path: "/service-role/", CreatedAt: at, Trust: "{}", Inline: []InlinePolicy{{"a", "{}"}, {"b", "{}"}},
 			Attached: []AttachedPolicy{{"P", "arn:aws:iam::aws:policy/P"}}, Tags: []Tag{{"a", "1"}, {"b", "2"}}, LastUsed: LastUsed{At: at, Region: "us-east-1"}, Unread: []string{"attached", "inline"}}},
 		Resources: []ResourcePolicy{{ARN: "arn:aws:kms:r:123456789012:key/k", Aliases: []string{"alias/a", "alias/b"}, Document: "{}"}, {ARN: "arn:aws:s3:::b", Document: "{}"}, {ARN: "arn:aws:s3:::c"}},
+		Manifests: []Manifest{{URI: "s3://b/m.json", Prefixes: []string{"s3://b/x/", "s3://b/y/"}, Truncated: true}, {URI: "s3://b/n.json", Prefixes: []string{}}},
 		Trails: []Trail{{ARN: "arn:aws:cloudtrail:us-east-1:123456789012:trail/t", Name: "t", HomeRegion: "us-east-1", MultiRegion: true, Logging: true, StartedAt: at,
 			Selectors: []EventSelector{{ReadWrite: "WriteOnly", Management: true, Data: []DataResource{{"AWS::S3::Object", []string{"arn:aws:s3:::b/"}}}, ExcludedSources: []string{"kms.amazonaws.com"}}},
 			Advanced:  []AdvancedSelector{{Name: "a", Fields: []FieldSelector{{Field: "resources.ARN", StartsWith: []string{"arn:aws:s3:::b/"}}}}}, Unread: []string{"selectors", "status"}}},
@@ -103,6 +104,8 @@ func TestSortedBytes(t *testing.T) {
 		shuffle(r, s.Regions.Read)
 		shuffle(r, s.Resources[0].Aliases)
 		shuffle(r, s.Resources)
+		shuffle(r, s.Manifests[0].Prefixes)
+		shuffle(r, s.Manifests)
 		shuffle(r, s.Trails[0].Unread)
 		shuffle(r, s.Accessed[0].Never)
 		shuffle(r, s.Accessed[0].Services[0].Never)

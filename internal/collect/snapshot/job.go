@@ -7,7 +7,8 @@ import (
 
 // Job is a training job: all that says what its role needs and whether it had
 // it. Every field is optional: serverless and new kinds of jobs lack several.
-// Hyperparameters and environment are kept only where a value is an S3 URI.
+// Hyperparameters and environment are kept only where a value is an S3 URI or names a
+// CodeArtifact repository.
 // Source: SageMaker API DescribeTrainingJob, Search (TrainingJob).
 type Job struct {
 	Name   string `json:"name"`
@@ -56,6 +57,10 @@ type Job struct {
 	// JSON-unquoted, is an S3 URI.
 	S3Values []S3Value `json:"s3Values,omitempty"`
 
+	// CodeArtifact is the environment variable CA_REPOSITORY_ARN, kept only where it is
+	// the ARN of a CodeArtifact repository.
+	CodeArtifact string `json:"codeArtifact,omitempty"`
+
 	TuningJobARN      string `json:"tuningJobArn,omitempty"`
 	AutoMLJobARN      string `json:"autoMLJobArn,omitempty"`
 	LabelingJobARN    string `json:"labelingJobArn,omitempty"`
@@ -80,6 +85,8 @@ type Channel struct {
 	DataType  string `json:"dataType,omitempty"`
 	URI       string `json:"uri,omitempty"`
 	InputMode string `json:"inputMode,omitempty"`
+	// Attributes are AttributeNames: the fields of an augmented manifest that are read.
+	Attributes []string `json:"attributes,omitempty"`
 	// FileSystem is "EFS:fs-..." or "FSxLustre:fs-...".
 	FileSystem string `json:"fileSystem,omitempty"`
 	HubContent string `json:"hubContent,omitempty"`

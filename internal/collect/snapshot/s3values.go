@@ -22,6 +22,19 @@ func S3Values(field string, values map[string]string) []S3Value {
 	return kept
 }
 
+// CodeArtifact is the repository that an environment names for its container's packages
+// (aws/sagemaker-python-sdk#5765), "" for none.
+func CodeArtifact(environment map[string]string) string {
+	if arn := Unquoted(environment["CA_REPOSITORY_ARN"]); codeArtifact.MatchString(arn) {
+		return arn
+	}
+	return ""
+}
+
+// codeArtifact is the ARN of a repository: AWS service authorization reference,
+// CodeArtifact.
+var codeArtifact = regexp.MustCompile(`^arn:aws[a-z-]*:codeartifact:[a-z0-9-]+:\d{12}:repository/[a-z][a-z0-9-]{0,48}[a-z0-9]/[A-Za-z0-9][A-Za-z0-9._-]{1,99}$`)
+
 // Unquoted is a value without the quotes of a JSON string.
 func Unquoted(value string) string {
 	value = strings.TrimSpace(value)

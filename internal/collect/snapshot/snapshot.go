@@ -50,10 +50,12 @@ type Snapshot struct {
 	Roles    []Role          `json:"roles"`
 	// Resources are the policies of the roles' buckets and keys that could be read.
 	Resources []ResourcePolicy `json:"resources"`
-	Trails    []Trail          `json:"trails"`
-	Accessed  []Accessed       `json:"accessed"`
-	Usage     []Usage          `json:"usage"`
-	Jobs      []Job            `json:"jobs"`
+	// Manifests are those of the jobs' channels that were read.
+	Manifests []Manifest `json:"manifests"`
+	Trails    []Trail    `json:"trails"`
+	Accessed  []Accessed `json:"accessed"`
+	Usage     []Usage    `json:"usage"`
+	Jobs      []Job      `json:"jobs"`
 }
 
 // Account is the account that was read. ID is 12 digits; Partition is aws,
@@ -125,6 +127,7 @@ const (
 	SourceLastAccessed = "iam:GetServiceLastAccessedDetails"
 	SourceBuckets      = "s3:GetBucketPolicy"
 	SourceKeys         = "kms:GetKeyPolicy"
+	SourceManifests    = "s3:GetObject"
 )
 
 // ScopeAll is the scope of a source that was read whole.
@@ -295,6 +298,10 @@ func (s *Snapshot) Sort() {
 	slices.SortFunc(s.Resources, func(a, b ResourcePolicy) int { return cmp.Compare(a.ARN, b.ARN) })
 	for i := range s.Resources {
 		slices.Sort(s.Resources[i].Aliases)
+	}
+	slices.SortFunc(s.Manifests, func(a, b Manifest) int { return cmp.Compare(a.URI, b.URI) })
+	for i := range s.Manifests {
+		slices.Sort(s.Manifests[i].Prefixes)
 	}
 	slices.SortFunc(s.Jobs, CompareJobs)
 	s.sortTrails()
