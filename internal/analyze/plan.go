@@ -180,7 +180,7 @@ func (a *audit) group(atoms []atom) []planned {
 	type set struct {
 		rule       int
 		conditions string
-		not        bool
+		not        string // the NotResource entries: two lists made one would grant less
 	}
 	type key struct {
 		set
@@ -190,7 +190,10 @@ func (a *audit) group(atoms []atom) []planned {
 	because := map[key]map[string]struct{}{}
 	specs := map[string][]policy.ConditionSpec{}
 	for _, x := range atoms {
-		s := set{sidRuleOf(x), conditionsKey(x.conditions), x.not}
+		s := set{sidRuleOf(x), conditionsKey(x.conditions), ""}
+		if x.not {
+			s.not = x.pattern
+		}
 		specs[s.conditions] = x.conditions
 		k := key{s, x.action}
 		if patterns[k] == nil {
@@ -235,7 +238,7 @@ func (a *audit) group(atoms []atom) []planned {
 			why = append([]string{"beyond the reference: AWS documents it for every training job"}, why...)
 		}
 		spec := policy.Spec{Sid: sid, Effect: policy.Allow, Actions: actionsOf[st]}
-		if st.not {
+		if st.not != "" {
 			spec.NotResources = strings.Split(st.resources, "\n")
 		} else {
 			spec.Resources = strings.Split(st.resources, "\n")

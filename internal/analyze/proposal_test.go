@@ -443,3 +443,30 @@ func TestHostileJobs(t *testing.T) {
 		}
 	}
 }
+
+// TestNotResourcesStayApart: of an action without resources two NotResource lists are
+// kept as they are written; one list of both would grant less than either.
+func TestNotResourcesStayApart(t *testing.T) {
+	s := world(allow("ecr:*", "*"), `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Action":"s3:List*","NotResource":"arn:aws:s3:::a"},
+		{"Effect":"Allow","Action":"s3:List*","NotResource":["arn:aws:s3:::b","arn:aws:s3:::c"]}]}`)
+	s.Jobs = []snapshot.Job{completedJob("a")}
+	s.Usage = []snapshot.Usage{use("s3.amazonaws.com", "ListBuckets", "")}
+	p := analyzed(t, s).Role(roleARN).Proposal
+	var got []string
+	for _, d := range p.Policies {
+		document, err := policy.Parse(d.Document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, st := range document.Statements() {
+			if st.NotResource {
+				got = append(got, fmt.Sprint(st.Actions, st.Resources))
+			}
+		}
+	}
+	want := []string{"[s3:ListAllMyBuckets] [arn:aws:s3:::a]", "[s3:ListAllMyBuckets] [arn:aws:s3:::b arn:aws:s3:::c]"}
+	if fmt.Sprint(got) != fmt.Sprint(want) || p.Proof.Status != statusPartial {
+		t.Errorf("%q, %s %v", got, p.Proof.Status, p.Proof)
+	}
+}

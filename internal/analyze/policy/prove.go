@@ -24,6 +24,7 @@ type proof struct {
 	*question
 	side     Side
 	arn      bool // about ARNs; else about the resource *
+	star     starReading
 	in       constraints
 	entry    *resourceChain // of p's Allow; nil where it has no entries of its own
 	outs     []*clause
@@ -38,9 +39,11 @@ func (q *question) proveAllow(d *deed, a *clause, side Side) string {
 		return ""
 	}
 	if a.st.NotResource || a.st.Resources == nil || a.odd != "" {
-		if _, most := a.resourceless(nil); counts(most, errs) {
-			if why := q.provePiece(d, a, &proof{question: q, side: side}, terms, "*"); why != "" {
-				return why
+		for _, star := range d.readingsOfStar() {
+			if _, most := a.ofStar(star, nil); counts(most, errs) {
+				if why := q.provePiece(d, a, &proof{question: q, side: side, star: star}, terms, "*"); why != "" {
+					return why
+				}
 			}
 		}
 		if d.resourceless {
@@ -55,9 +58,11 @@ func (q *question) proveAllow(d *deed, a *clause, side Side) string {
 	as := a.reading(side)
 	for i := range a.entries {
 		e := &a.entries[i]
-		if e.all || errs == 1 {
-			if why := q.provePiece(d, a, &proof{question: q, side: side, entry: e}, terms, "*"); why != "" {
-				return why
+		for _, star := range d.readingsOfStar() {
+			if e.all || counts(star.ofARNs(), errs) {
+				if why := q.provePiece(d, a, &proof{question: q, side: side, star: star, entry: e}, terms, "*"); why != "" {
+					return why
+				}
 			}
 		}
 		if d.resourceless {
@@ -72,6 +77,30 @@ func (q *question) proveAllow(d *deed, a *clause, side Side) string {
 }
 
 func counts(t Truth, errs int) bool { return t == True || t == Unknown && errs == 1 }
+
+// starReading is whether the pattern of an ARN speaks of the resource *: no page says so
+// of an action without resource types, nor the opposite.
+type starReading int
+
+const (
+	starSettled starReading = iota // statement by statement, as the side has it
+	starSilent                     // none speaks of it
+	starSpeaks                     // each does
+)
+
+func (r starReading) ofARNs() Truth {
+	return [...]Truth{starSettled: Unknown, starSilent: False, starSpeaks: True}[r]
+}
+
+// readingsOfStar: an action without resource types is asked on * alone, and what is proven
+// of it holds in every reading. Settled statement by statement alone, a Resource and a
+// NotResource element could each stand for the other.
+func (d *deed) readingsOfStar() []starReading {
+	if d.resourceless {
+		return []starReading{starSettled, starSilent, starSpeaks}
+	}
+	return []starReading{starSettled}
+}
 
 // provePiece proves that one piece of an Allow lies within i's Allows, and is refused by
 // none of i's Denies but where p's own refuse it.
@@ -91,10 +120,10 @@ func (q *question) provePiece(d *deed, a *clause, p *proof, terms []term, where 
 	}
 	for _, e := range d.theirDenies {
 		errs := e.errs(p.side)
-		if _, most := e.resourceless(nil); e.dead[errs] || !p.arn && !counts(most, errs) || slices.ContainsFunc(d.ourDenies, same(e)) {
+		if _, most := e.ofStar(p.star, nil); e.dead[errs] || !p.arn && !counts(most, errs) || slices.ContainsFunc(d.ourDenies, same(e)) {
 			continue
 		}
-		deny := &proof{question: q, side: p.side, arn: p.arn, outs: d.ourDenies}
+		deny := &proof{question: q, side: p.side, arn: p.arn, star: p.star, outs: d.ourDenies}
 		both := append(slices.Clip(terms), e.terms[errs]...)
 		if p.arn && e.odd == "" {
 			region := e.region(p.side)
@@ -161,7 +190,7 @@ func (p *proof) split(in constraints, terms []term) bool {
 		if o.dead[errs] || o.odd != "" {
 			continue
 		}
-		if !p.arn && !p.resourceless(o) {
+		if !p.arn && !p.outOfStar(o) {
 			continue
 		}
 		switch {
@@ -196,13 +225,13 @@ func (p *proof) split(in constraints, terms []term) bool {
 	return false
 }
 
-// resourceless reports whether the out speaks of * wherever the piece does.
-func (p *proof) resourceless(o *clause) bool {
+// outOfStar reports whether the out speaks of * wherever the piece does.
+func (p *proof) outOfStar(o *clause) bool {
 	var given chain // the variables that have a value
 	if p.entry != nil {
 		given = p.entry.raw
 	}
-	least, _ := o.resourceless(given)
+	least, _ := o.ofStar(p.star, given)
 	return counts(least, o.errs(p.side)) || p.allow != nil && o.errs(p.side) == p.allow.errs(p.side) && o.sameEntries(p.allow)
 }
 

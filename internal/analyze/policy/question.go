@@ -410,16 +410,16 @@ func (c *clause) region(side Side) constraint {
 	return *c.regions[as]
 }
 
-// resourceless is the bounds of whether the clause speaks of the resource *: no page says
-// that an ARN's pattern does, nor that it does not. given are variables that have a value.
-func (c *clause) resourceless(given chain) (least, most Truth) {
+// ofStar is the bounds of whether the clause speaks of the resource *, in a reading of ARNs'
+// patterns. given are variables that have a value: an entry with another one may match nothing.
+func (c *clause) ofStar(star starReading, given chain) (least, most Truth) {
 	switch {
 	case c.everyone:
 		least, most = True, True
 	case len(c.entries) > 0:
-		most = Unknown
+		most = star.ofARNs()
 		if slices.ContainsFunc(c.entries, func(r resourceChain) bool { return r.raw.variesWithin(given) }) {
-			least = Unknown
+			least = most
 		}
 	}
 	if c.st.NotResource && c.st.Resources != nil {

@@ -1,0 +1,64 @@
+package analyze
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"sagemaker-role-audit/internal/collect"
+	"sagemaker-role-audit/internal/collect/awssim"
+	"sagemaker-role-audit/internal/collect/snapshot"
+)
+
+// sampleSnapshot collects the sample account from a server on loopback.
+func sampleSnapshot(t *testing.T) *snapshot.Snapshot {
+	t.Helper()
+	account := awssim.Sample()
+	url, stop, err := awssim.New(account).Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	s, err := collect.Collect(t.Context(), collect.Options{
+		EndpointURL: url, StaticCredentials: true, Window: 90 * 24 * time.Hour, JobsWindow: 400 * 24 * time.Hour,
+		Usage: "lookup", MaxDescribe: 200, Now: func() time.Time { return account.Now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestBacktestOfTheSample: the sample account has jobs that read a folder of their day,
+// and write one of their own. No proposal from the jobs before breaks them there; most would
+// have been broken if patterns ended where the jobs' own locations do.
+func TestBacktestOfTheSample(t *testing.T) {
+	s := sampleSnapshot(t)
+	backtests := func(exact bool, role string) (broken, replayed int, because string) {
+		a := newAudit(s)
+		a.place.exact = exact
+		sub, err := theRole(subjects(s), role)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range a.backtest(a.judge(sub)) {
+			broken, replayed = broken+b.Broken, replayed+b.Replayed
+			because += strings.Join(b.Because, "\n") + "\n"
+		}
+		return broken, replayed, because
+	}
+	for role, location := range map[string]string{
+		"churn-training":    "retail-ml-churn/features/dt=2026-",
+		"pricing-training":  "retail-ml-pricing/gbm/train/dt=2026-",
+		"forecast-training": "retail-ml-forecast/daily/checkpoints/forecast-daily-2026-", // s3:PutObject
+	} {
+		broken, replayed, because := backtests(true, role)
+		if broken*2 < replayed || !strings.Contains(because, location) {
+			t.Errorf("%s, without the hole rule: %d of %d broken\n%s", role, broken, replayed, because)
+		}
+		kept, _, because := backtests(false, role)
+		if kept >= broken || strings.Contains(because, location) {
+			t.Errorf("%s: %d of %d broken\n%s", role, kept, replayed, because)
+		}
+	}
+}
