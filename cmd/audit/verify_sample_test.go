@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"sagemaker-role-audit/internal/analyze"
@@ -162,7 +163,7 @@ func TestVerifyFindsEveryEdit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	removed, pairs, untold, widened, beyond := 0, 0, 0, 0, 0
+	removed, pairs, untold, widened, beyond, undecided := 0, 0, 0, 0, 0, 0
 	for role, documents := range proposalsOf(t, s, analyze.ProposalOptions{}) {
 		whole := verified(t, s, role, documents...)
 		if whole.Answer != report.VerifyPasses || whole.Excess.GrantsTotal > 0 {
@@ -210,17 +211,23 @@ func TestVerifyFindsEveryEdit(t *testing.T) {
 				}
 			}
 			widened++
+			if v.Answer == report.VerifyUnsure && slices.ContainsFunc(v.Widens, func(w report.Widening) bool { return !w.Certain && strings.Contains(w.Because, "could not be decided") }) {
+				undecided++ // no less an answer of no
+				continue
+			}
 			if v.Answer != report.VerifyFails || !slices.ContainsFunc(v.Widens, func(w report.Widening) bool { return w.Certain && slices.Contains(e.widens, w.Kind) && w.Example != "" }) {
 				t.Errorf("%s: %s is not reported: %s, %s\n%s", v.Role.Name, e.name, v.Answer, v.Why, asJSON(t, v.Widens))
 			}
 		}
 	}
-	t.Logf("%d removals of %d actions on resources (%d of them unsure, for no page tells); %d widenings, and %d more edits that today's policies grant and that are beyond need",
-		removed, pairs, untold, widened, beyond)
-	if removed < 200 || widened < 200 {
+	t.Logf("%d removals of %d actions on resources (%d of them unsure, for no page tells); %d widenings, %d edits of which it is told that they may be one, and %d more that today's policies grant and that are beyond need",
+		removed, pairs, untold, widened, undecided, beyond)
+	if removed < 200 || widened < 200 || undecided > 2 {
 		t.Error("too few edits to show anything")
 	}
 }
+
+var expander = sync.OnceValue(func() *policy.Expander { return policy.NewExpander(actions.Load()) })
 
 func identityDocuments(t *testing.T, s *snapshot.Snapshot, role string) []*policy.Document {
 	t.Helper()
@@ -269,5 +276,5 @@ func widensNothing(t *testing.T, documents, today []*policy.Document) bool {
 		}
 		return out
 	}
-	return policy.NewExpander(actions.Load()).WidensNothing(layer(documents), layer(today), policy.Context{}).Truth == policy.True
+	return expander().WidensNothing(layer(documents), layer(today), policy.Context{}).Truth == policy.True
 }

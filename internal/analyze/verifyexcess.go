@@ -88,7 +88,7 @@ func (v *verifier) vacuous(piece policy.Spec) bool {
 	}
 	some := false
 	for i := range v.library.catalog.Len() {
-		if policy.MatchAction(piece.Actions[0], v.library.catalog.Action(i)) {
+		if v.library.catalog.Service(i) == "s3" && policy.MatchAction(piece.Actions[0], v.library.catalog.Action(i)) {
 			if v.library.concerns(i, piece.Resources[0]) {
 				return false
 			}
