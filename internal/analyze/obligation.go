@@ -250,6 +250,9 @@ func (a *audit) hold(j *judgement, p *plan, o *obligation) {
 		if access.Partial && coveredConditionally(access) {
 			p.notes = append(p.notes, fmt.Sprintf("%s on %s is proposed under the conditions of today's grant; a part of it is granted today outright, by patterns that cross it, and that is left out.", o.action, o.pattern))
 		}
+		if len(o.atoms) == 0 && access.Identity != policy.No {
+			p.notes = append(p.notes, fmt.Sprintf("%s is no action of the catalogue and is granted today on a part of %s only: it is left out.", o.action, o.pattern))
+		}
 		return
 	}
 	// Today's grant is narrower: keep what it shares with the obligation.

@@ -470,3 +470,17 @@ func TestNotResourcesStayApart(t *testing.T) {
 		t.Errorf("%q, %s %v", got, p.Proof.Status, p.Proof)
 	}
 }
+
+// TestUnknownActionInPart: an action that the catalogue lacks, used and granted in part,
+// cannot be proposed, and the proposal says so.
+func TestUnknownActionInPart(t *testing.T) {
+	for resource, want := range map[string]bool{"arn:aws:novel:us-east-1:123456789012:thing/*": true, "*": false} {
+		s := world(allow("ecr:*", "*"), allow("novel:*", resource))
+		s.Jobs = []snapshot.Job{completedJob("a")}
+		s.Usage = []snapshot.Usage{use("novel.amazonaws.com", "DoThing", "")}
+		p := analyzed(t, s).Role(roleARN).Proposal
+		if got := strings.Contains(strings.Join(p.Notes, "\n"), "novel:DoThing is no action of the catalogue"); got != want {
+			t.Errorf("on %s: %q", resource, p.Notes)
+		}
+	}
+}
