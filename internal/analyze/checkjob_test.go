@@ -55,7 +55,7 @@ func TestCheckJobOfRandomWorlds(t *testing.T) {
 	r := rand.New(rand.NewPCG(31, 32))
 	answers := map[string]int{}
 	granted, lacking := 0, 0
-	for i := range 150 {
+	for i := range worlds(150) {
 		s := wideWorld(r)
 		if i%2 == 0 { // few random policies grant all that a job needs
 			s.Roles[0].Inline = append(s.Roles[0].Inline, snapshot.InlinePolicy{Name: "more", Document: allow([]string{"*", "*", "s3:*", "ecr:*"}[r.IntN(4)], "*")})
@@ -95,7 +95,7 @@ func TestCheckJobOfRandomWorlds(t *testing.T) {
 		}
 	}
 	t.Logf("answers %v; %d jobs with everything granted, %d that lack something", answers, granted, lacking)
-	if granted < 15 || lacking < 50 {
+	if granted < worlds(15) || lacking < worlds(50) {
 		t.Error("too few to prove anything")
 	}
 }

@@ -189,7 +189,7 @@ func worlds(n int) int {
 func TestMoreEvidence(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	checked := 0
-	for i := range worlds(80) {
+	for i := range worlds(240) {
 		s := wideWorld(r)
 		actionsBefore, cellsBefore := verdicts(s)
 		for name, add := range evidence {
@@ -213,8 +213,8 @@ func TestMoreEvidence(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d uses in %d worlds x %d kinds of evidence", checked, worlds(80), len(evidence))
-	if checked < worlds(80)*3 {
+	t.Logf("%d uses in %d worlds x %d kinds of evidence", checked, worlds(240), len(evidence))
+	if checked < worlds(240)*3 {
 		t.Error("too few uses to prove anything")
 	}
 }

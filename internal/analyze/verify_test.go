@@ -49,7 +49,7 @@ func todays(s *snapshot.Snapshot) []string {
 func TestVerifyToday(t *testing.T) {
 	r := rand.New(rand.NewPCG(21, 22))
 	held, unsure := 0, 0
-	for i := range 120 {
+	for i := range worlds(120) {
 		s := wideWorld(r)
 		v := verify(t, s, todays(s)...)
 		held += v.Checked.Held
@@ -61,8 +61,8 @@ func TestVerifyToday(t *testing.T) {
 			t.Logf("world %d: unsure: %+v\n%s", i, v.Unsure, strings.Join(todays(s), "\n"))
 		}
 	}
-	t.Logf("%d held uses and needs in 120 worlds, %d worlds unsure", held, unsure)
-	if held < 300 || unsure > 0 {
+	t.Logf("%d held uses and needs in %d worlds, %d worlds unsure", held, worlds(120), unsure)
+	if held < worlds(300) || unsure > 0 {
 		t.Error("too few to prove anything, or today's own policies are doubted")
 	}
 }
