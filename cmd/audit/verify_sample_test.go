@@ -211,7 +211,8 @@ func TestVerifyFindsEveryEdit(t *testing.T) {
 				}
 			}
 			widened++
-			if v.Answer == report.VerifyUnsure && slices.ContainsFunc(v.Widens, func(w report.Widening) bool { return !w.Certain && strings.Contains(w.Because, "could not be decided") }) {
+			if v.Answer == report.VerifyUnsure && len(v.Widens) > 0 && onlyUnreadable(t, e.documents, today) {
+				t.Logf("%s: %s: %s", v.Role.Name, e.name, asJSON(t, v.Widens))
 				undecided++ // no less an answer of no
 				continue
 			}
@@ -222,9 +223,46 @@ func TestVerifyFindsEveryEdit(t *testing.T) {
 	}
 	t.Logf("%d removals of %d actions on resources (%d of them unsure, for no page tells); %d widenings, %d edits of which it is told that they may be one, and %d more that today's policies grant and that are beyond need",
 		removed, pairs, untold, widened, undecided, beyond)
-	if removed < 200 || widened < 200 || undecided > 2 {
+	if removed < 200 || widened < 200 {
 		t.Error("too few edits to show anything")
 	}
+}
+
+// onlyUnreadable: action by action, the documents widen nothing of today's, but for
+// actions that take no resource on an ARN pattern: what that means no page says, so
+// that nobody can tell whether the edit widens anything at all.
+func onlyUnreadable(t *testing.T, documents, today []*policy.Document) bool {
+	t.Helper()
+	catalog := actions.Load()
+	unreadable := 0
+	for _, d := range documents {
+		for _, st := range d.Statements() {
+			if st.Effect == policy.Deny {
+				continue
+			}
+			for i := range catalog.Len() {
+				action := catalog.Action(i)
+				matches := func(a string) bool { return policy.MatchAction(a, action) }
+				if slices.ContainsFunc(st.Actions, matches) == st.NotAction {
+					continue
+				}
+				spec := st.Spec()
+				spec.Actions, spec.NotActions = []string{action}, nil
+				one, err := policy.Build(spec)
+				if err != nil {
+					t.Fatal(err)
+				}
+				switch {
+				case widensNothing(t, []*policy.Document{one}, today):
+				case catalog.Resourceless(i) && !slices.Contains(spec.Resources, "*"):
+					unreadable++
+				default:
+					return false
+				}
+			}
+		}
+	}
+	return unreadable > 0
 }
 
 var expander = sync.OnceValue(func() *policy.Expander { return policy.NewExpander(actions.Load()) })

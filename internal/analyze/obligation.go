@@ -246,19 +246,20 @@ func (a *audit) hold(j *judgement, p *plan, o *obligation) {
 			add(o.pattern, false, m.Statement.Spec().Conditions)
 		}
 	}
-	if len(o.atoms) > 0 || !known || access.Identity == policy.No {
+	if len(o.atoms) > 0 || access.Identity == policy.No {
 		if access.Partial && coveredConditionally(access) {
 			p.notes = append(p.notes, fmt.Sprintf("%s on %s is proposed under the conditions of today's grant; a part of it is granted today outright, by patterns that cross it, and that is left out.", o.action, o.pattern))
-		}
-		if len(o.atoms) == 0 && access.Identity != policy.No {
-			p.notes = append(p.notes, fmt.Sprintf("%s is no action of the catalogue and is granted today on a part of %s only: it is left out.", o.action, o.pattern))
 		}
 		return
 	}
 	// Today's grant is narrower: keep what it shares with the obligation.
 	o.narrowed = true
 	crossing := false
-	for _, granted := range g.set.Patterns(index) {
+	patterns := uncatalogued(access)
+	if known {
+		patterns = g.set.Patterns(index)
+	}
+	for _, granted := range patterns {
 		if granted.Not {
 			if o.pattern == "*" {
 				spec := granted.Statement.Spec()
@@ -289,6 +290,25 @@ func (a *audit) hold(j *judgement, p *plan, o *obligation) {
 	case len(o.atoms) > 0 && o.pattern != "*":
 		p.notes = append(p.notes, fmt.Sprintf("%s is proposed only on the part of %s that is granted today.", o.action, o.pattern))
 	}
+}
+
+// uncatalogued are the resources that identity policies grant an action on which the
+// catalogue does not know: those of the statements that speak of it, as they are written.
+func uncatalogued(access policy.Access) []policy.GrantedPattern {
+	var out []policy.GrantedPattern
+	for _, m := range access.Allows {
+		if m.Layer != policy.LayerIdentity {
+			continue
+		}
+		spec := m.Statement.Spec()
+		if spec.NotResources != nil {
+			out = append(out, policy.GrantedPattern{Not: true, Statement: m.Statement})
+		}
+		for _, r := range spec.Resources {
+			out = append(out, policy.GrantedPattern{Pattern: r, Statement: m.Statement})
+		}
+	}
+	return out
 }
 
 // coversWhole: a statement that may cross the pattern, by the widest reading of its

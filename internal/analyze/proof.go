@@ -67,7 +67,10 @@ func (a *audit) prove(j *judgement, p *plan, documents []*policy.Document) repor
 	}
 	superfluous := doc.superfluous(p)
 	irredundant := superfluous == ""
-	proof.Covers, proof.Irredundant, proof.Replayed = &covers, &irredundant, &replayed
+	proof.Irredundant, proof.Replayed = &irredundant, &replayed
+	if !covers || len(p.undecided) == 0 {
+		proof.Covers = &covers // of what is held and could not be granted, nobody can say so
+	}
 	if widens.Truth != policy.Unknown {
 		nothing := widens.Truth == policy.True
 		proof.WidensNothing = &nothing
