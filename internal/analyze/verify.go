@@ -288,40 +288,9 @@ func (v *verifier) keeps(action, pattern string, atoms []atom, known policy.Cont
 			spec.Resources = []string{x.pattern}
 		}
 		k := v.compare(action, asked, x, []policy.Spec{spec}, known)
-		if k.outcome == outcomeKept && x.pattern != "*" && v.resourceless(action) && !v.asWritten(x) {
-			k = keeping{outcomeUnsure, "no page says what " + patternWords(x) + " means for an action that takes no resource: today's policies grant it there, and the given ones elsewhere", ""}
-		}
 		worst = worst.worse(k)
 	}
 	return worst
-}
-
-// asWritten: a given statement grants the atom word for word, or on every resource. A
-// pattern and a NotResource element are not to be had from one another for an action
-// without resources: whichever way AWS reads the one, it reads the other opposite.
-func (v *verifier) asWritten(x *atom) bool {
-	for _, p := range v.given {
-		for _, st := range p.Document.Statements() {
-			spec := st.Spec()
-			if st.Effect != policy.Allow || !speaksOf(st, x.action) ||
-				!st.Unconditional() && conditionsKey(spec.Conditions) != conditionsKey(x.conditions) {
-				continue
-			}
-			if spec.NotResources == nil && (spec.Resources == nil || !x.not && slices.ContainsFunc(spec.Resources, func(r string) bool { return policy.Includes(r, x.pattern) }) || slices.Contains(spec.Resources, "*")) ||
-				x.not && spec.NotResources != nil && slices.Equal(slices.Sorted(slices.Values(spec.NotResources)), slices.Sorted(strings.SplitSeq(x.pattern, "\n"))) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// patternWords writes an atom's pattern down.
-func patternWords(x *atom) string {
-	if x.not {
-		return allBut + shortList(strings.Split(x.pattern, "\n"), 3)
-	}
-	return x.pattern
 }
 
 // accessUnder asks the given policies alone.
