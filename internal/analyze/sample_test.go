@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"sagemaker-role-audit/internal/analyze/actions"
+	"sagemaker-role-audit/internal/analyze/policy"
+	"sagemaker-role-audit/internal/analyze/report"
 	"sagemaker-role-audit/internal/collect"
 	"sagemaker-role-audit/internal/collect/awssim"
 	"sagemaker-role-audit/internal/collect/snapshot"
@@ -60,5 +63,63 @@ func TestBacktestOfTheSample(t *testing.T) {
 		if kept >= broken || strings.Contains(because, location) {
 			t.Errorf("%s: %d of %d broken\n%s", role, kept, replayed, because)
 		}
+	}
+}
+
+// TestSampleFixedPoint: a role of the sample account that is given its proposal is
+// proposed the same again, and nothing of it is unused.
+func TestSampleFixedPoint(t *testing.T) {
+	s := sampleSnapshot(t)
+	before, err := Analyze(s, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	proposals := map[string]*report.Proposal{}
+	for _, role := range before.Roles {
+		if role.Exists && role.Proposal != nil && len(role.Proposal.Policies) > 0 {
+			proposals[role.ID] = role.Proposal
+		}
+	}
+	for i := range s.Roles {
+		r := &s.Roles[i]
+		p := proposals[r.ID]
+		if p == nil {
+			continue
+		}
+		r.Inline, r.Attached = nil, nil
+		for _, x := range p.Policies {
+			r.Inline = append(r.Inline, snapshot.InlinePolicy{Name: x.Name, Document: string(x.Document)})
+		}
+	}
+	after, err := Analyze(s, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := policy.NewExpander(actions.Load())
+	for _, role := range after.Roles {
+		p := proposals[role.ID]
+		if p == nil {
+			continue
+		}
+		if role.Unused.Count > 0 {
+			t.Errorf("%s: of its proposal %v is unused", role.Name, role.Unused.Services)
+		}
+		if role.Proposal == nil || len(role.Proposal.Policies) != len(p.Policies) {
+			t.Errorf("%s: no such proposal to a role that has it", role.Name)
+			continue
+		}
+		got, want := documentsOf(t, role.Proposal), documentsOf(t, p)
+		if marshal(t, role.Proposal.Policies) == marshal(t, p.Policies) {
+			continue
+		}
+		known := policy.Offline(policy.Facts{Principal: policy.Principal{ARN: role.ARN, Account: "123456789012"}})
+		for _, a := range []policy.Answer{e.WidensNothing(got, want, known), e.WidensNothing(want, got, known)} {
+			if a.Truth != policy.True {
+				t.Errorf("%s: another proposal: %s\n%s\nafter\n%s", role.Name, a, marshal(t, role.Proposal.Policies), marshal(t, p.Policies))
+			}
+		}
+	}
+	if len(proposals) < 15 {
+		t.Errorf("only %d roles had a proposal", len(proposals))
 	}
 }
