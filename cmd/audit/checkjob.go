@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"cmp"
 	"io"
 	"slices"
 
@@ -97,13 +97,7 @@ func (a *app) checkJob(cmd *cobra.Command, f *explainFlags, q analyze.JobQuestio
 		return err
 	}
 	c, err := analyze.CheckJob(s, analyze.Options{Version: version, Given: given}, q)
-	if bad := (*analyze.QuestionError)(nil); errors.As(err, &bad) {
-		return usagef("--%s: %w", bad.Part, err)
-	}
-	if err != nil {
-		return err
-	}
-	if err := cmd.Context().Err(); err != nil {
+	if err := cmp.Or(ofFlag(err), cmd.Context().Err()); err != nil {
 		return err
 	}
 	if err := a.print(cmd.Context(), f, func(w io.Writer, format output.Format, look output.Options) error {

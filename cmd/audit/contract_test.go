@@ -28,15 +28,21 @@ func checkReport(text []byte) error {
 }
 
 func checkSchema(text []byte) error {
-	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(report.SchemaJSON))
+	return fits(report.SchemaJSON, text)
+}
+
+// fits errs on a document that its JSON Schema does not accept.
+func fits(schemaJSON, text []byte) error {
+	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(schemaJSON))
 	if err != nil {
 		return err
 	}
 	c := jsonschema.NewCompiler()
-	if err := c.AddResource("report.json", schema); err != nil {
+	c.AssertFormat()
+	if err := c.AddResource("schema.json", schema); err != nil {
 		return err
 	}
-	compiled, err := c.Compile("report.json")
+	compiled, err := c.Compile("schema.json")
 	if err != nil {
 		return err
 	}

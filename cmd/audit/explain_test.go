@@ -61,7 +61,15 @@ func TestExplainGoldens(t *testing.T) {
 
 // TestExplainDocs: docs/explain.md names every key of the object.
 func TestExplainDocs(t *testing.T) {
-	doc, err := os.ReadFile("../../docs/explain.md")
+	checkDocNames(t, "../../docs/explain.md", []reflect.Type{reflect.TypeFor[report.Explanation]()},
+		reflect.TypeFor[report.JudgedCell](), reflect.TypeFor[report.Evidence]())
+}
+
+// checkDocNames: the page names every JSON key of the types, less those that the report
+// has too.
+func checkDocNames(t *testing.T, page string, types []reflect.Type, except ...reflect.Type) {
+	t.Helper()
+	doc, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,19 +80,23 @@ func TestExplainDocs(t *testing.T) {
 		case reflect.Slice, reflect.Pointer:
 			walk(typ.Elem())
 		case reflect.Struct:
-			if typ == reflect.TypeFor[time.Time]() || typ == reflect.TypeFor[report.JudgedCell]() || typ == reflect.TypeFor[report.Evidence]() {
-				return // of the report
+			if typ == reflect.TypeFor[time.Time]() || slices.Contains(except, typ) {
+				return
 			}
 			for i := range typ.NumField() {
-				keys[strings.Split(typ.Field(i).Tag.Get("json"), ",")[0]] = true
+				if f := typ.Field(i); !f.Anonymous {
+					keys[strings.Split(f.Tag.Get("json"), ",")[0]] = true
+				}
 				walk(typ.Field(i).Type)
 			}
 		}
 	}
-	walk(reflect.TypeFor[report.Explanation]())
+	for _, typ := range types {
+		walk(typ)
+	}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		if !strings.Contains(string(doc), "`"+key+"`") {
-			t.Errorf("docs/explain.md does not name %s", key)
+			t.Errorf("%s does not name %s", page, key)
 		}
 	}
 }

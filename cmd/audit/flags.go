@@ -146,6 +146,11 @@ func (d *documents) Set(text string) error {
 	if err := doc.format.Set(name); err != nil {
 		return err
 	}
+	return d.add(doc, text, path, toFile)
+}
+
+// add takes a document in, with the path behind its format where there is one.
+func (d *documents) add(doc document, text, path string, toFile bool) error {
 	if toFile {
 		if path == "" {
 			return fmt.Errorf("no file behind %q", text)

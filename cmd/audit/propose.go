@@ -79,17 +79,7 @@ func (d *proposalDocuments) Set(text string) error {
 	if doc.format != output.JSON && doc.format != output.Terraform {
 		return fmt.Errorf("unknown format %q: want %s or %s", name, output.JSON, output.Terraform)
 	}
-	if toFile {
-		if path == "" {
-			return fmt.Errorf("no file behind %q", text)
-		}
-		doc.path = path
-	}
-	if !d.set {
-		d.list, d.set = nil, true
-	}
-	d.list = append(d.list, doc)
-	return nil
+	return d.add(doc, text, path, toFile)
 }
 
 func (*proposalDocuments) Type() string { return "format[=path]" }

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"sagemaker-role-audit/internal/analyze/report"
 	"sagemaker-role-audit/internal/output"
@@ -48,24 +47,7 @@ func TestProposeGoldens(t *testing.T) {
 
 // checkProposal errs on a proposal that does not fit its schema.
 func checkProposal(text []byte) error {
-	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(report.ProposalSchemaJSON))
-	if err != nil {
-		return err
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource("proposal.json", schema); err != nil {
-		return err
-	}
-	compiled, err := c.Compile("proposal.json")
-	if err != nil {
-		return err
-	}
-	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		return err
-	}
-	return compiled.Validate(document)
+	return fits(report.ProposalSchemaJSON, text)
 }
 
 // TestProposalEvidence: every proposal of the sample account fits the schema, and each

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -97,13 +98,7 @@ func (a *app) verify(cmd *cobra.Command, f *explainFlags, gate *verifyGate, role
 		return err
 	}
 	v, err := analyze.Verify(s, analyze.Options{Version: version, Given: given}, role, policies)
-	if bad := (*analyze.QuestionError)(nil); errors.As(err, &bad) {
-		return usagef("--%s: %w", bad.Part, err)
-	}
-	if err != nil {
-		return err
-	}
-	if err := cmd.Context().Err(); err != nil {
+	if err := cmp.Or(ofFlag(err), cmd.Context().Err()); err != nil {
 		return err
 	}
 	if err := a.print(cmd.Context(), f, func(w io.Writer, format output.Format, look output.Options) error {
@@ -112,6 +107,14 @@ func (a *app) verify(cmd *cobra.Command, f *explainFlags, gate *verifyGate, role
 		return err
 	}
 	return gate.judge(v)
+}
+
+// ofFlag makes an error of a question one of the flag that asked it.
+func ofFlag(err error) error {
+	if bad := (*analyze.QuestionError)(nil); errors.As(err, &bad) {
+		return usagef("--%s: %w", bad.Part, err)
+	}
+	return err
 }
 
 // policyFiles collects --policy.

@@ -159,3 +159,11 @@ func (a *audit) judged(subs []*subject) []judged {
 	workers.Wait()
 	return out
 }
+
+// basis is what an answer from a snapshot stands on.
+func basis(s *snapshot.Snapshot, o Options) report.Basis {
+	return report.Basis{
+		SchemaVersion: report.SchemaVersion, Account: report.Account{ID: s.Account.ID, Partition: s.Account.Partition},
+		GivenPolicies: givenPolicies(o.Given), GeneratedAt: s.TakenAt.UTC(),
+	}
+}

@@ -35,8 +35,7 @@ func CheckJob(s *snapshot.Snapshot, o Options, q JobQuestion) (*report.JobCheck,
 	a := newAudit(s)
 	a.library.give(o.Given)
 	out := &report.JobCheck{
-		SchemaVersion: report.SchemaVersion, Account: report.Account{ID: s.Account.ID, Partition: s.Account.Partition},
-		GivenPolicies: givenPolicies(o.Given), GeneratedAt: s.TakenAt.UTC(),
+		Basis: basis(s, o),
 		Needs: []report.NeedCheck{}, Unresolved: []report.UnresolvedNeed{}, NotRead: []string{}, Notes: []string{},
 	}
 	var job snapshot.Job

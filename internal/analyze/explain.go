@@ -69,8 +69,7 @@ func Explain(s *snapshot.Snapshot, o Options, q Question) (*report.Explanation, 
 	}
 	j := a.judge(sub)
 	e := &report.Explanation{
-		SchemaVersion: report.SchemaVersion, Account: report.Account{ID: s.Account.ID, Partition: s.Account.Partition},
-		GivenPolicies: givenPolicies(o.Given), GeneratedAt: s.TakenAt.UTC(),
+		Basis:  basis(s, o),
 		Role:   report.ExplainedRole{ARN: sub.key.ARN, ID: sub.key.ID, Name: nameOf(sub.key.ARN), Exists: !sub.gone},
 		Action: action.name, Known: action.known, Context: []report.ContextKey{}, Answers: []report.Answer{}, Notes: list(action.notes),
 	}

@@ -107,8 +107,7 @@ func Verify(s *snapshot.Snapshot, o Options, role string, edited []EditedPolicy)
 	}
 	v := &verifier{audit: a, j: a.judge(sub), plan: &plan{}, kept: map[string]keeping{}, held: map[string][]*obligation{}, whole: map[string][]string{}}
 	out := &report.Verification{
-		SchemaVersion: report.SchemaVersion, Account: report.Account{ID: s.Account.ID, Partition: s.Account.Partition},
-		GivenPolicies: givenPolicies(o.Given), GeneratedAt: s.TakenAt.UTC(),
+		Basis:      basis(s, o),
 		Window:     report.Window{From: s.Window.From.UTC(), To: s.Window.To.UTC()},
 		JobsWindow: report.Window{From: s.JobsWindow.From.UTC(), To: s.JobsWindow.To.UTC()},
 		Role:       report.ExplainedRole{ARN: sub.key.ARN, ID: sub.key.ID, Name: sub.role.Name, Exists: true},

@@ -35,8 +35,7 @@ func explanation() *report.Explanation {
 			Events: []report.Evidence{{EventName: "GetObject", Region: "us-east-1", EventID: "e1", Text: "used"}}, LastAccessed: "IAM saw s3 reached last on 2026-10-30",
 			NotRead: []string{"resource control policies, which may refuse"}}
 	}
-	e := &report.Explanation{SchemaVersion: 1, Account: report.Account{ID: account, Partition: "aws"}, GeneratedAt: at("2026-10-31 10:00"),
-		GivenPolicies: sample().GivenPolicies, Role: report.ExplainedRole{ARN: trainer, ID: "AROA", Name: "trainer", Exists: true}, Action: "s3:GetObject", Known: true,
+	e := &report.Explanation{Basis: sampleBasis(), Role: report.ExplainedRole{ARN: trainer, ID: "AROA", Name: "trainer", Exists: true}, Action: "s3:GetObject", Known: true,
 		Context: []report.ContextKey{{Key: "aws:SourceVpce", Values: []string{"vpce-1", "vpce-2"}}}, AnswersTotal: 7, Notes: []string{"a note"}}
 	for _, word := range []string{report.AnswerAllowed, report.AnswerConditional, report.AnswerDenied, report.AnswerUnknown} {
 		e.Answers = append(e.Answers, answer(word))
@@ -110,4 +109,8 @@ func TestExplanationAsJSON(t *testing.T) {
 			t.Errorf("no colour %s", st)
 		}
 	}
+}
+
+func sampleBasis() report.Basis {
+	return report.Basis{SchemaVersion: 1, Account: report.Account{ID: account, Partition: "aws"}, GivenPolicies: sample().GivenPolicies, GeneratedAt: at("2026-10-31 10:00")}
 }

@@ -24,7 +24,7 @@ func RoleProposal(r *report.Report, role *report.Role, form report.ProposalForm)
 		return nil, fmt.Errorf("the proposal of %s: %w", role.ARN, err)
 	}
 	out := &report.RoleProposal{
-		SchemaVersion: r.SchemaVersion, Account: r.Account, GivenPolicies: r.GivenPolicies, GeneratedAt: r.GeneratedAt,
+		Basis:  report.Basis{SchemaVersion: r.SchemaVersion, Account: r.Account, GivenPolicies: r.GivenPolicies, GeneratedAt: r.GeneratedAt},
 		Window: r.Window, JobsWindow: r.JobsWindow, Complete: r.Complete, Gaps: r.Gaps,
 		Role: report.ProposalRole{ARN: role.ARN, ID: role.ID, Name: role.Name, Path: role.Path, Jobs: role.Jobs, Trust: role.Trust,
 			Policies: role.Policies, Layers: role.Layers},

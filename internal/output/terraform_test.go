@@ -45,7 +45,7 @@ func FuzzText(f *testing.F) {
 }
 
 func proposalOf(document string, areas map[string]string) *report.RoleProposal {
-	p := &report.RoleProposal{Account: report.Account{ID: account, Partition: "aws"}, GeneratedAt: at("2026-10-31 12:00"),
+	p := &report.RoleProposal{Basis: report.Basis{Account: report.Account{ID: account, Partition: "aws"}, GeneratedAt: at("2026-10-31 12:00")},
 		Role: report.ProposalRole{Name: "trainer"}, Form: report.ProposalForm{Granularity: "prefix"},
 		Policies: []report.ProposedPolicy{{Kind: "inline", Document: json.RawMessage(document)}}}
 	for sid, area := range areas {

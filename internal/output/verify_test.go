@@ -20,7 +20,7 @@ func verification() *report.Verification {
 			JobsTotal: 9, Calls: []report.BrokenCall{{EventID: "e1", EventName: "GetObject", Region: "us-east-1", Resource: "arn:aws:s3:::fraud-models/x", Count: 3, Last: at("2026-10-30 10:00"), By: "training"}},
 			CallsTotal: 5, Note: "the bucket policy allows it by itself"}
 	}
-	return &report.Verification{SchemaVersion: 1, Account: report.Account{ID: account, Partition: "aws"}, GivenPolicies: sample().GivenPolicies, GeneratedAt: at("2026-10-31 10:00"),
+	return &report.Verification{Basis: sampleBasis(),
 		Window: report.Window{From: at("2026-08-02 10:00"), To: at("2026-10-31 10:00")}, JobsWindow: report.Window{From: at("2025-09-26 10:00"), To: at("2026-10-31 10:00")},
 		Role: report.ExplainedRole{ARN: trainer, ID: "AROA", Name: "trainer", Exists: true}, Policies: []report.EditedPolicy{{Name: "trainer.json", SHA256: "aa", Statements: 2, Characters: 310}},
 		Answer: report.VerifyFails, Why: "the given policies break 2 held uses and needs", Checked: report.Replayed{Held: 4, Calls: 1, Jobs: 9, Needs: 90},
@@ -40,7 +40,7 @@ func jobCheck() *report.JobCheck {
 		return report.NeedCheck{Action: action, Resource: "arn:aws:s3:::fraud-models/x/*", Area: "s3-read", Fields: []string{"InputDataConfig[train]"}, Confidence: "doc", IfMissing: "fails", Optional: optional,
 			State: state, Effect: effect, Layer: "boundary", Layers: report.CellLayers{Identity: "yes", Boundary: "no", SCP: "notRead", RCP: "notRead", Resource: "none"}, Why: "the boundary does not", ToAllow: []string{"The boundary would have to."}}
 	}
-	return &report.JobCheck{SchemaVersion: 1, Account: report.Account{ID: account, Partition: "aws"}, GivenPolicies: sample().GivenPolicies, GeneratedAt: at("2026-10-31 10:00"),
+	return &report.JobCheck{Basis: sampleBasis(),
 		Role: report.ExplainedRole{ARN: trainer, ID: "AROA", Name: "trainer", Exists: true}, Policies: []report.EditedPolicy{{Name: "trainer.json", SHA256: "aa", Statements: 1, Characters: 99}},
 		Job:    report.CheckedJob{Name: "fraud-1", Region: "us-east-1", RegionFrom: "the job itself", Source: "snapshot", Status: "Failed"},
 		Answer: report.JobUnsure, Why: "of s3:GetObject it is not known", Trust: report.TrustCheck{Assume: "yes", SourceIdentity: "no", Why: "its trust policy lets SageMaker assume it"},

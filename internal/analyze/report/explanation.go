@@ -5,12 +5,8 @@ import "time"
 // Explanation answers whether a role may call an action, and why: what `audit explain
 // -o json` prints. docs/explain.md lists its keys. Arrays are never null.
 type Explanation struct {
-	SchemaVersion int           `json:"schemaVersion"`
-	Account       Account       `json:"account"`
-	GivenPolicies []GivenPolicy `json:"givenPolicies"`
-	// GeneratedAt is the snapshot's time.
-	GeneratedAt time.Time     `json:"generatedAt"`
-	Role        ExplainedRole `json:"role"`
+	Basis
+	Role ExplainedRole `json:"role"`
 	// Action is spelled as the catalogue has it; Known: it has it.
 	Action string `json:"action"`
 	Known  bool   `json:"known"`
@@ -21,6 +17,16 @@ type Explanation struct {
 	Answers      []Answer `json:"answers"`
 	AnswersTotal int      `json:"answersTotal"`
 	Notes        []string `json:"notes"`
+}
+
+// Basis is what an answer stands on: the account, the organization's policies that were
+// handed over, and the snapshot's time.
+type Basis struct {
+	SchemaVersion int           `json:"schemaVersion"`
+	Account       Account       `json:"account"`
+	GivenPolicies []GivenPolicy `json:"givenPolicies"`
+	// GeneratedAt is the snapshot's time.
+	GeneratedAt time.Time `json:"generatedAt"`
 }
 
 // ExplainedRole is the role that was asked about.

@@ -3,7 +3,6 @@ package report
 import (
 	_ "embed"
 	"encoding/json"
-	"time"
 )
 
 // ProposalSchemaJSON is the JSON Schema (draft 2020-12) of a [RoleProposal]. It
@@ -15,13 +14,9 @@ var ProposalSchemaJSON []byte
 // RoleProposal is the proposal of one role with all that stands behind it: what
 // `audit propose -o json` prints. Arrays are never null.
 type RoleProposal struct {
-	SchemaVersion int           `json:"schemaVersion"`
-	Account       Account       `json:"account"`
-	GivenPolicies []GivenPolicy `json:"givenPolicies"`
-	// GeneratedAt is the snapshot's time.
-	GeneratedAt time.Time `json:"generatedAt"`
-	Window      Window    `json:"window"`
-	JobsWindow  Window    `json:"jobsWindow"`
+	Basis
+	Window     Window `json:"window"`
+	JobsWindow Window `json:"jobsWindow"`
 	// Complete is false as soon as a gap of impact roles, jobs or usage exists.
 	Complete bool         `json:"complete"`
 	Gaps     []Gap        `json:"gaps"`

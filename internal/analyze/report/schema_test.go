@@ -31,7 +31,14 @@ var contracts = []contract{
 
 func (c contract) compile(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(c.schema))
+	_, s := compiled(t, c.schema)
+	return s
+}
+
+// compiled is a schema as decoded JSON and ready to validate.
+func compiled(t *testing.T, text []byte) (any, *jsonschema.Schema) {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +51,7 @@ func (c contract) compile(t *testing.T) *jsonschema.Schema {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return doc, s
 }
 
 func each(t *testing.T, test func(*testing.T, contract)) {

@@ -25,15 +25,11 @@ const (
 // identity policies: what `audit verify -o json` prints. docs/verify.md lists its keys.
 // Arrays are never null.
 type Verification struct {
-	SchemaVersion int           `json:"schemaVersion"`
-	Account       Account       `json:"account"`
-	GivenPolicies []GivenPolicy `json:"givenPolicies"`
-	// GeneratedAt is the snapshot's time.
-	GeneratedAt time.Time      `json:"generatedAt"`
-	Window      Window         `json:"window"`
-	JobsWindow  Window         `json:"jobsWindow"`
-	Role        ExplainedRole  `json:"role"`
-	Policies    []EditedPolicy `json:"policies"`
+	Basis
+	Window     Window         `json:"window"`
+	JobsWindow Window         `json:"jobsWindow"`
+	Role       ExplainedRole  `json:"role"`
+	Policies   []EditedPolicy `json:"policies"`
 	// Answer is passes, unsure or fails; Why is it in a sentence.
 	Answer string `json:"answer"`
 	Why    string `json:"why"`
@@ -209,11 +205,8 @@ const (
 // JobCheck says whether a training job would run under a role: what `audit check-job -o
 // json` prints. docs/verify.md lists its keys. Arrays are never null.
 type JobCheck struct {
-	SchemaVersion int           `json:"schemaVersion"`
-	Account       Account       `json:"account"`
-	GivenPolicies []GivenPolicy `json:"givenPolicies"`
-	GeneratedAt   time.Time     `json:"generatedAt"`
-	Role          ExplainedRole `json:"role"`
+	Basis
+	Role ExplainedRole `json:"role"`
 	// Policies stand for the role's identity policies; none: those of today.
 	Policies []EditedPolicy `json:"policies"`
 	Job      CheckedJob     `json:"job"`

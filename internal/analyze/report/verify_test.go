@@ -35,19 +35,7 @@ func TestSmallSchemas(t *testing.T) {
 		enums  int
 	}{"verification": {report.VerificationSchemaJSON, v, 6}, "jobcheck": {report.JobCheckSchemaJSON, c, 13}} {
 		t.Run(name, func(t *testing.T) {
-			doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(one.schema))
-			if err != nil {
-				t.Fatal(err)
-			}
-			compiler := jsonschema.NewCompiler()
-			compiler.AssertFormat()
-			if err := compiler.AddResource("schema.json", doc); err != nil {
-				t.Fatal(err)
-			}
-			schema, err := compiler.Compile("schema.json")
-			if err != nil {
-				t.Fatal(err)
-			}
+			doc, schema := compiled(t, one.schema)
 			text, err := json.Marshal(one.value)
 			if err != nil {
 				t.Fatal(err)
