@@ -84,7 +84,10 @@ and proposes the smallest policy that still works. It never writes to AWS.`,
   audit run                               audit the account of your credentials
   audit run -o table -o json=audit.json --save audit.snapshot.gz
   audit report --from audit.snapshot.gz   the same report again, offline
-  audit explain --demo churn-training s3:GetObject`,
+  audit explain --demo churn-training s3:GetObject
+  audit propose --demo --role churn-training -o terraform
+  audit verify --demo --role churn-training --policy edited.json
+  audit check-job request.json --demo`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SetOut(a.stderr)
 			return errors.Join(cmd.Help(), usagef("a command is missing"))
