@@ -33,7 +33,8 @@ func demandingAccount() *awssim.Account {
 		at := accountNow.Add(-time.Duration(len(a.Jobs)+1) * day)
 		a.Jobs = append(a.Jobs, awssim.TrainingJob{Region: "us-east-1", TrainingJobName: "job-of-" + role.Name, TrainingJobStatus: "Completed", SecondaryStatus: "Completed",
 			RoleArn: a.RoleARN(&role), CreationTime: at, LastModifiedTime: at,
-			OutputDataConfig: &awssim.OutputDataConfig{S3OutputPath: "s3://models/out", KmsKeyId: "alias/models"}})
+			AlgorithmSpecification: &awssim.AlgorithmSpecification{TrainingImage: a.ID + ".dkr.ecr.us-east-1.amazonaws.com/train:1"},
+			OutputDataConfig:       &awssim.OutputDataConfig{S3OutputPath: "s3://models/out", KmsKeyId: "alias/models"}})
 		a.Events = append(a.Events, awssim.Record{EventTime: at, AWSRegion: "us-east-1", EventType: "AwsApiCall", EventCategory: "Management",
 			EventSource: "sagemaker.amazonaws.com", EventName: "CreateTrainingJob", UserIdentity: awssim.UserIdentity{Type: "IAMUser", ARN: "arn:aws:iam::123456789012:user/x"},
 			RequestParameters: map[string]any{"roleArn": a.RoleARN(&role)}})

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-
 	"sagemaker-role-audit/internal/analyze/report"
 	"sagemaker-role-audit/internal/output"
 )

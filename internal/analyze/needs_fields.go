@@ -341,14 +341,21 @@ func (q *asking) vpc() []topic {
 
 func (q *asking) encryptedInputs() []topic {
 	var out []topic
-	if len(q.known.bucketKeys) == 0 {
-		return nil
-	}
 	for i := range q.job.Channels {
 		c := &q.job.Channels[i]
 		loc, why := q.parseS3(q.job.Region, c.URI)
-		if key := q.known.bucketKeys[loc.bucket]; why == "" && key != "" {
-			out = append(out, q.key(channelField(c, "S3DataSource.S3Uri"), key)...)
+		if why != "" || loc.bucket == "" {
+			continue
+		}
+		field := channelField(c, "S3DataSource.S3Uri")
+		switch e, read := q.known.encryption[loc.bucket]; {
+		case read:
+			// S3's own key asks for nothing, and that of the account's aws/s3 lets in whoever
+			// may use S3 (AWS: UsingKMSEncryption).
+			out = append(out, q.key(field, e.Key)...)
+		case q.known.asked:
+			q.leaveOpen(field, "the key of the bucket "+loc.bucket,
+				"its default encryption was not read (s3:GetEncryptionConfiguration): under a KMS key, reading it asks for kms:Decrypt")
 		}
 	}
 	return out

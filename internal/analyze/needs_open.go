@@ -91,14 +91,23 @@ type knowledge struct {
 	// aliases gives the ARN of the key behind an alias's ARN.
 	aliases map[string]string
 	// caches are the prefixes of the pull-through cache rules of a registry
-	// ("account/region"), and bucketKeys the default keys of buckets that encrypt with
-	// one. Nothing that is collected today fills these two.
-	caches     map[string][]string
-	bucketKeys map[string]string
+	// ("account/region"), those alone that were read.
+	caches map[string][]string
+	// encryption is that of the buckets where it was read; asked: it was asked for at all.
+	encryption map[string]snapshot.BucketEncryption
+	asked      bool
 }
 
 func knowledgeOf(s *snapshot.Snapshot) *knowledge {
-	k := &knowledge{manifests: map[string]*snapshot.Manifest{}, aliases: map[string]string{}}
+	k := &knowledge{manifests: map[string]*snapshot.Manifest{}, aliases: map[string]string{}, caches: map[string][]string{},
+		encryption: map[string]snapshot.BucketEncryption{},
+		asked:      slices.ContainsFunc(s.Coverage, func(c snapshot.Coverage) bool { return c.Source == snapshot.SourceEncryption })}
+	for _, r := range s.CacheRules {
+		k.caches[r.Account+"/"+r.Region] = r.Prefixes
+	}
+	for _, e := range s.Encryption {
+		k.encryption[e.ARN[strings.LastIndexByte(e.ARN, ':')+1:]] = e
+	}
 	for i := range s.Manifests {
 		k.manifests[s.Manifests[i].URI] = &s.Manifests[i]
 	}

@@ -187,8 +187,11 @@ func value(field, key, uri string) []snapshot.S3Value {
 // readElsewhere is what the rules can know beside a job.
 func readElsewhere() *knowledge {
 	return &knowledge{
-		caches:     map[string][]string{testAccount + "/eu-west-1": {"mirror"}},
-		bucketKeys: map[string]string{"encrypted": "arn:aws:kms:eu-west-1:123456789012:key/" + testKey},
+		caches: map[string][]string{testAccount + "/eu-west-1": {"mirror"}},
+		encryption: map[string]snapshot.BucketEncryption{
+			"encrypted": {Algorithm: "aws:kms", Key: "arn:aws:kms:eu-west-1:123456789012:key/" + testKey},
+			"plain":     {Algorithm: "AES256"},
+		},
 	}
 }
 

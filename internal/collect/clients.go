@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/account"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -181,6 +182,10 @@ func (c *clients) s3(region string) *s3.Client {
 	return s3.NewFromConfig(c.cfg, func(o *s3.Options) {
 		o.Region, o.Retryer, o.UsePathStyle = region, c.retryer(), o.BaseEndpoint != nil
 	})
+}
+
+func (c *clients) ecr(region string) *ecr.Client {
+	return ecr.NewFromConfig(c.cfg, func(o *ecr.Options) { o.Region, o.Retryer = region, c.retryer() })
 }
 
 func (c *clients) kms(region string) *kms.Client {

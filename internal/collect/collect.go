@@ -197,7 +197,11 @@ func (r *run) collect(ctx context.Context) {
 		r.manifests = r.readManifests(ctx)
 		return nil
 	})
-	r.resources = r.readResources(ctx, scope)
+	beside.Go(func() error {
+		r.cacheRules = r.readCacheRules(ctx)
+		return nil
+	})
+	r.readResources(ctx, scope)
 }
 
 // readUsage reads the calls that concern the roles in scope, in all regions.
@@ -267,7 +271,7 @@ func (r *run) snapshot() *snapshot.Snapshot {
 		Asked:   snapshot.Asked{Roles: slices.Clone(r.Roles), Usage: r.Usage},
 		Window:  r.window, JobsWindow: r.jobsWindow,
 		Calls: r.calls, Coverage: r.coverage, Gaps: r.gaps,
-		Policies: r.kept.policies, Roles: r.kept.roles, Resources: r.resources, Manifests: r.manifests, Trails: r.trails, Accessed: r.accessed, Usage: r.used, Jobs: r.allJobs,
+		Policies: r.kept.policies, Roles: r.kept.roles, Resources: r.resources, Encryption: r.encryption, CacheRules: r.cacheRules, Manifests: r.manifests, Trails: r.trails, Accessed: r.accessed, Usage: r.used, Jobs: r.allJobs,
 	}
 	if s.Account.ID == "" {
 		s.Account = accountOf(s)

@@ -88,11 +88,13 @@ var expected = map[string]outcomes{
 	opDescribe:                     outcomes{"repeating": nothingToRepeat, "empty": noList, "blank": {"detail broken"}}.loses("detail"),
 	opList:                         outcomes{"repeating": {"detail broken"}, "empty": noneChecked, "blank": noneChecked}.loses("detail"),
 	// The jobs are listed and described instead, while there is time.
-	opSearch:       outcomes{"repeating": {"detail broken"}, "empty": noneListed, "blank": noneListed, "slow": {"jobs timeout"}}.loses("detail"),
-	opBucketPolicy: outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
-	opGetObject:    outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
-	opKeyPolicy:    outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
-	opDescribeKey:  outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
+	opSearch:           outcomes{"repeating": {"detail broken"}, "empty": noneListed, "blank": noneListed, "slow": {"jobs timeout"}}.loses("detail"),
+	opBucketPolicy:     outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
+	opBucketEncryption: outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
+	opCacheRules:       outcomes{"repeating": {"detail broken"}, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
+	opGetObject:        outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
+	opKeyPolicy:        outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
+	opDescribeKey:      outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
 	// Where nobody answers this, nobody answers at all.
 	"sts:GetCallerIdentity": {"refused": {"detail refused"}, "throttled": runErrs, "unavailable": runErrs, "cut": runErrs, "garbled": runErrs, "slow": runErrs,
 		"repeating": nothingToRepeat, "empty": noList, "blank": {"detail broken"}},
@@ -108,8 +110,9 @@ func faultyAccount() *awssim.Account {
 	}
 	a := &awssim.Account{
 		ID: "123456789012", Now: now, Regions: []awssim.Region{{Name: "us-east-1"}, {Name: "eu-west-1"}}, Trails: []awssim.Trail{{Name: "trail"}},
-		Buckets: []awssim.Bucket{{Name: "code"}, {Name: "data", Policy: allow("s3:GetObject"), Objects: map[string]string{"m.json": `[{"prefix":"s3://data/"},"a","b"]`}}, {Name: "models", Policy: allow("s3:PutObject")}},
-		Keys:    []awssim.Key{{ID: "11111111-1111-4111-8111-111111111111", Aliases: []string{"alias/out"}}, {ID: "22222222-2222-4222-8222-222222222222"}},
+		Buckets:    []awssim.Bucket{{Name: "code"}, {Name: "data", Policy: allow("s3:GetObject"), Objects: map[string]string{"m.json": `[{"prefix":"s3://data/"},"a","b"]`}}, {Name: "models", Policy: allow("s3:PutObject")}},
+		CacheRules: map[string][]string{"us-east-1": {"mirror", "quay"}},
+		Keys:       []awssim.Key{{ID: "11111111-1111-4111-8111-111111111111", Aliases: []string{"alias/out"}}, {ID: "22222222-2222-4222-8222-222222222222"}},
 		Policies: []awssim.ManagedPolicy{
 			{ARN: "arn:aws:iam::123456789012:policy/images", Versions: version(allow("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetAuthorizationToken", "ecr:DeleteRepository"))},
 			{ARN: "arn:aws:iam::123456789012:policy/network", Versions: version(allow("ec2:CreateNetworkInterface", "ec2:DescribeSubnets", "ec2:RunInstances"))},
@@ -268,7 +271,7 @@ func checkFault(t *testing.T, operation, fault string, want []string, s *snapsho
 		}
 		if service, _, _ := strings.Cut(operation, ":"); !strings.Contains(w, ":") {
 			region := ""
-			if slices.Contains([]string{"sagemaker", "cloudtrail", "s3", "kms"}, service) {
+			if slices.Contains([]string{"sagemaker", "cloudtrail", "s3", "kms", "ecr"}, service) {
 				region = " us-east-1"
 			}
 			w = operation + region + " " + w
@@ -335,6 +338,8 @@ func (b blanking) Do(r *http.Request) (*http.Response, error) {
 		ours = ours && name == "GetObject"
 	case r.URL.Query().Has("policy"):
 		ours = ours && name == "GetBucketPolicy"
+	case r.URL.Query().Has("encryption"):
+		ours = ours && name == "GetBucketEncryption"
 	default:
 		ours = ours && name == "ListRegions"
 	}
@@ -348,6 +353,8 @@ func (b blanking) Do(r *http.Request) (*http.Response, error) {
 	w.Header().Set("Content-Type", out.Header.Get("Content-Type"))
 	switch {
 	case name == "GetBucketPolicy": // the policy is all there is
+	case name == "GetBucketEncryption":
+		io.WriteString(w, "<ServerSideEncryptionConfiguration/>")
 	case strings.Contains(out.Header.Get("Content-Type"), "xml"):
 		fmt.Fprintf(w, "<%sResponse><%[1]sResult/></%[1]sResponse>", name)
 	default:

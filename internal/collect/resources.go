@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"golang.org/x/sync/errgroup"
@@ -23,9 +24,10 @@ import (
 )
 
 const (
-	opBucketPolicy = "s3:GetBucketPolicy"
-	opKeyPolicy    = "kms:GetKeyPolicy"
-	opDescribeKey  = "kms:DescribeKey"
+	opBucketPolicy     = "s3:GetBucketPolicy"
+	opBucketEncryption = snapshot.SourceEncryption
+	opKeyPolicy        = "kms:GetKeyPolicy"
+	opDescribeKey      = "kms:DescribeKey"
 )
 
 const (
@@ -51,7 +53,10 @@ type resource struct {
 
 	operation string // the one that failed
 	err       error
-	policy    *snapshot.ResourcePolicy
+
+	// What was read of it.
+	policy     *snapshot.ResourcePolicy
+	encryption *snapshot.BucketEncryption
 }
 
 // resourceReader reads the policies of buckets and keys.
@@ -83,38 +88,57 @@ func (p *perRegion[T]) of(region string) T {
 }
 
 // readResources reads the policies of the buckets and keys that jobs name and that
-// the calls of the roles in scope touch. What a role may do without them is an upper
-// bound of what it can, so none of what fails here makes a run incomplete.
-func (r *run) readResources(ctx context.Context, scope *scope) []snapshot.ResourcePolicy {
+// the calls of the roles in scope touch, and the buckets' default encryption, whose keys
+// are among these. What a role may do without them is an upper bound of what it can, so
+// none of what fails here makes a run incomplete.
+func (r *run) readResources(ctx context.Context, scope *scope) {
 	l := &resourceReader{run: r}
 	l.s3.make, l.kms.make = r.clients.s3, r.clients.kms
-	var (
-		group         errgroup.Group
-		buckets, keys []snapshot.ResourcePolicy
-	)
-	group.Go(func() error {
-		buckets = l.buckets(ctx, scope)
-		return nil
-	})
-	group.Go(func() error {
-		keys = l.keys(ctx, scope)
-		return nil
-	})
-	group.Wait()
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return nil
+	named, whole := l.atMost(opBucketPolicy, "buckets", l.namedBuckets(scope))
+	buckets := l.buckets(ctx, named, whole)
+	encryption := l.encrypted(ctx, named, whole)
+	todo, whole := l.atMost(opKeyPolicy, "keys", l.namedKeys(scope, encryption))
+	keys := l.keys(ctx, todo, whole)
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		r.resources, r.encryption = append(buckets, keys...), encryption
 	}
-	return append(buckets, keys...)
 }
 
-func (l *resourceReader) buckets(ctx context.Context, scope *scope) []snapshot.ResourcePolicy {
-	todo, whole := l.atMost(opBucketPolicy, "buckets", l.namedBuckets(scope))
+func (l *resourceReader) buckets(ctx context.Context, todo []*resource, whole bool) []snapshot.ResourcePolicy {
 	l.each(ctx, todo, opBucketPolicy, l.bucketPolicy)
-	return l.settle(snapshot.SourceBuckets, "buckets", todo, whole)
+	return policiesOf(l.settle(snapshot.SourceBuckets, "buckets", todo, whole))
 }
 
-func (l *resourceReader) keys(ctx context.Context, scope *scope) []snapshot.ResourcePolicy {
-	named, whole := l.atMost(opKeyPolicy, "keys", l.namedKeys(scope))
+// encrypted reads the default encryption of buckets, but of those that are gone or keep
+// this account out: of these one gap tells.
+func (l *resourceReader) encrypted(ctx context.Context, named []*resource, whole bool) []snapshot.BucketEncryption {
+	var todo []*resource
+	for _, b := range named {
+		if b.err != nil && (reason(b.err) == snapshot.ReasonMissing || closed(b.err)) {
+			whole = whole && reason(b.err) == snapshot.ReasonMissing
+			continue
+		}
+		again := *b
+		again.err = nil
+		todo = append(todo, &again)
+	}
+	l.each(ctx, todo, opBucketEncryption, l.bucketEncryption)
+	var out []snapshot.BucketEncryption
+	for _, b := range l.settle(snapshot.SourceEncryption, "buckets", todo, whole) {
+		out = append(out, *b.encryption)
+	}
+	return out
+}
+
+func policiesOf(read []*resource) []snapshot.ResourcePolicy {
+	var out []snapshot.ResourcePolicy
+	for _, r := range read {
+		out = append(out, *r.policy)
+	}
+	return out
+}
+
+func (l *resourceReader) keys(ctx context.Context, named []*resource, whole bool) []snapshot.ResourcePolicy {
 	var indirect []*resource
 	for _, k := range named {
 		if !isKeyARN(k.name) {
@@ -142,7 +166,7 @@ func (l *resourceReader) keys(ctx context.Context, scope *scope) []snapshot.Reso
 		}
 	}
 	l.each(ctx, known, opKeyPolicy, l.keyPolicy)
-	return l.settle(snapshot.SourceKeys, "keys", known, whole)
+	return policiesOf(l.settle(snapshot.SourceKeys, "keys", known, whole))
 }
 
 // atMost cuts a list at what is read at most, and says what that leaves out.
@@ -152,7 +176,7 @@ func (l *resourceReader) atMost(operation, kind string, todo []*resource) (kept 
 	}
 	left := todo[mostResources:]
 	l.missing(snapshot.Gap{Source: operation, Scope: severalOf(left, kind), Impact: snapshot.ImpactDetail, Reason: snapshot.ReasonShort,
-		Detail: fmt.Sprintf("the policies of %d %s are read at most", mostResources, kind)})
+		Detail: fmt.Sprintf("%d %s are read at most", mostResources, kind)})
 	return todo[:mostResources], false
 }
 
@@ -204,15 +228,15 @@ func endsRegion(err error) bool {
 }
 
 // settle records what was read and what was not.
-func (l *resourceReader) settle(source, kind string, todo []*resource, whole bool) []snapshot.ResourcePolicy {
+func (l *resourceReader) settle(source, kind string, todo []*resource, whole bool) []*resource {
 	type group struct{ operation, region, reason string }
 	var (
-		read   []snapshot.ResourcePolicy
+		read   []*resource
 		failed = make(map[group][]*resource)
 	)
 	for _, t := range todo {
 		if t.err == nil {
-			read = append(read, *t.policy)
+			read = append(read, t)
 			continue
 		}
 		if errors.Is(t.err, context.Canceled) {
@@ -236,16 +260,49 @@ func (l *resourceReader) settle(source, kind string, todo []*resource, whole boo
 	return read
 }
 
-// bucketPolicy asks for the policy of a bucket. S3 names the region of one that is
-// not in the region that was asked (AWS: API_HeadBucket, x-amz-bucket-region): it is
-// asked once more there.
-func (l *resourceReader) bucketPolicy(ctx context.Context, b *resource) error {
-	in := &s3.GetBucketPolicyInput{Bucket: &b.name}
-	out, err := l.s3.of(b.region).GetBucketPolicy(ctx, in)
+// atHome asks for something of a bucket. S3 names the region of one that is not in the
+// region that was asked (AWS: API_HeadBucket, x-amz-bucket-region): it is asked once more
+// there.
+func atHome[T any](l *resourceReader, b *resource, ask func(*s3.Client) (T, error)) (T, error) {
+	out, err := ask(l.s3.of(b.region))
 	if home := bucketRegion(err); home != "" && home != b.region {
 		b.region = home
-		out, err = l.s3.of(home).GetBucketPolicy(ctx, in)
+		return ask(l.s3.of(home))
 	}
+	return out, err
+}
+
+// bucketEncryption asks for the default encryption of a bucket, which every bucket has
+// (AWS: API_GetBucketEncryption).
+func (l *resourceReader) bucketEncryption(ctx context.Context, b *resource) error {
+	out, err := atHome(l, b, func(client *s3.Client) (*s3.GetBucketEncryptionOutput, error) {
+		return client.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: &b.name})
+	})
+	var api smithy.APIError
+	switch {
+	case errors.As(err, &api) && api.ErrorCode() == "ServerSideEncryptionConfigurationNotFoundError":
+		// S3 "automatically applies SSE-S3" all the same (AWS: default-bucket-encryption).
+		b.encryption = &snapshot.BucketEncryption{ARN: b.arn, Region: b.region, Algorithm: string(types.ServerSideEncryptionAes256)}
+		return nil
+	case err != nil:
+		return err
+	case out.ServerSideEncryptionConfiguration == nil:
+		return broken("an answer without a configuration")
+	}
+	for _, rule := range out.ServerSideEncryptionConfiguration.Rules {
+		if d := rule.ApplyServerSideEncryptionByDefault; d != nil {
+			b.encryption = &snapshot.BucketEncryption{ARN: b.arn, Region: b.region, Algorithm: string(d.SSEAlgorithm), Key: aws.ToString(d.KMSMasterKeyID)}
+			return nil
+		}
+	}
+	return broken("a configuration without a default")
+}
+
+// bucketPolicy asks for the policy of a bucket.
+func (l *resourceReader) bucketPolicy(ctx context.Context, b *resource) error {
+	out, err := atHome(l, b, func(client *s3.Client) (*s3.GetBucketPolicyOutput, error) {
+		return client.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: &b.name})
+	})
 	var (
 		api      smithy.APIError
 		document string
@@ -456,7 +513,7 @@ func bucketOfARN(arn string) string {
 
 // namedKeys gives the keys of the jobs and then those of calls alone, by name, each
 // as it is called there.
-func (l *resourceReader) namedKeys(scope *scope) []*resource {
+func (l *resourceReader) namedKeys(scope *scope, encryption []snapshot.BucketEncryption) []*resource {
 	ofJobs, ofCalls := make(mentions), make(mentions)
 	for i := range l.allJobs {
 		j := &l.allJobs[i]
@@ -464,6 +521,11 @@ func (l *resourceReader) namedKeys(scope *scope) []*resource {
 			if region := keyRegion(name, j.Region); region != "" {
 				ofJobs.add(name, region)
 			}
+		}
+	}
+	for _, e := range encryption {
+		if region := keyRegion(e.Key, e.Region); region != "" {
+			ofJobs.add(e.Key, region)
 		}
 	}
 	for i := range l.used {

@@ -99,6 +99,65 @@ func TestResources(t *testing.T) {
 	}
 }
 
+// TestDefaultEncryption: the default key of each bucket is told as S3 names it, and is
+// among the keys that are read. Of buckets that keep this account out, one gap tells.
+func TestDefaultEncryption(t *testing.T) {
+	a := withResources()
+	for i := range a.Buckets {
+		switch b := &a.Buckets[i]; b.Name {
+		case "data":
+			b.DefaultKey = "alias/out"
+		case "checkpoints":
+			b.DefaultKey = keyARN("eu-west-1", "123456789012", farKey)
+		}
+	}
+	server, o := serve(t, a)
+	o.Usage = UsageNone
+	s := collected(t, o)
+	sameCalls(t, server, s)
+	want := []snapshot.BucketEncryption{
+		{ARN: "arn:aws:s3:::checkpoints", Region: "eu-west-1", Algorithm: "aws:kms", Key: keyARN("eu-west-1", "123456789012", farKey)},
+		{ARN: "arn:aws:s3:::code", Region: "us-east-1", Algorithm: "AES256"}, {ARN: "arn:aws:s3:::data", Region: "us-east-1", Algorithm: "aws:kms", Key: "alias/out"},
+		{ARN: "arn:aws:s3:::models", Region: "us-east-1", Algorithm: "AES256"},
+	}
+	if d := cmp.Diff(want, s.Encryption); d != "" {
+		t.Errorf("encryption (-want +got):\n%s", d)
+	}
+	if !slices.ContainsFunc(s.Resources, func(r snapshot.ResourcePolicy) bool { return r.ARN == keyARN("eu-west-1", "123456789012", farKey) }) {
+		t.Errorf("the default key's policy was not read: %v", s.Resources)
+	}
+	if s.Calls[opBucketEncryption] != 4 { // the policy has told already where each bucket is
+		t.Errorf("calls %v", s.Calls)
+	}
+	if err := server.SetFault(opBucketEncryption + " refuse"); err != nil {
+		t.Fatal(err)
+	}
+	s = collected(t, o)
+	i := slices.IndexFunc(s.Gaps, func(g snapshot.Gap) bool { return g.Source == opBucketEncryption })
+	if i < 0 || s.Gaps[i].Permission != "s3:GetEncryptionConfiguration" || len(s.Encryption) > 0 || !s.Complete() {
+		t.Errorf("gaps %+v, encryption %v", s.Gaps, s.Encryption)
+	}
+}
+
+// TestCacheRules: the rules of the account's own registries that jobs pull from, page by
+// page, and no others.
+func TestCacheRules(t *testing.T) {
+	a := small(3)
+	a.CacheRules = map[string][]string{"eu-west-1": {"mirror", "ROOT", "quay"}, "us-east-1": {"docker-hub"}}
+	for i, image := range []string{a.ID + ".dkr.ecr.eu-west-1.amazonaws.com/mirror/x:1", "999988887777.dkr.ecr.us-west-2.amazonaws.com/x:1", "registry.example.com/x:1"} {
+		a.Jobs[i].AlgorithmSpecification = &awssim.AlgorithmSpecification{TrainingImage: image, TrainingInputMode: "File"}
+	}
+	server, o := serve(t, a)
+	server.Configure(func(b *awssim.Behaviour) { b.PageCaps = map[string]int{opCacheRules: 2} })
+	s := collected(t, o)
+	if d := cmp.Diff([]snapshot.CacheRules{{Account: a.ID, Region: "eu-west-1", Prefixes: []string{"ROOT", "mirror", "quay"}}}, s.CacheRules); d != "" {
+		t.Errorf("rules (-want +got):\n%s", d)
+	}
+	if s.Calls[opCacheRules] != 2 {
+		t.Errorf("calls %v", s.Calls)
+	}
+}
+
 func TestResourceGaps(t *testing.T) {
 	const out, key, alias = "arn:aws:s3:::", "arn:aws:kms:us-east-1:123456789012:key/", "arn:aws:kms:us-east-1:123456789012:alias/"
 	for _, tt := range []struct {
@@ -117,7 +176,7 @@ func TestResourceGaps(t *testing.T) {
 		{name: "another account's key", change: func(a *awssim.Account) {
 			a.Keys[0].Owner, a.Jobs[0].OutputDataConfig.KmsKeyId = "999988887777", keyARN("us-east-1", "999988887777", outKey)
 		}, read: 3, gaps: []string{opKeyPolicy + " us-east-1 " + keyARN("us-east-1", "999988887777", outKey) + " detail refused"}},
-		{name: "a region that is not enabled", change: func(a *awssim.Account) { a.Buckets[0].Region = "ap-east-1" }, read: 3, gaps: []string{opBucketPolicy + " ap-east-1 " + out + "code detail refused"}, calls: 4},
+		{name: "a region that is not enabled", change: func(a *awssim.Account) { a.Buckets[0].Region = "ap-east-1" }, read: 3, gaps: []string{opBucketEncryption + " ap-east-1 " + out + "code detail refused", opBucketPolicy + " ap-east-1 " + out + "code detail refused"}, calls: 4},
 		{name: "buckets are refused", fault: opBucketPolicy + " refuse", read: 1, gaps: []string{opBucketPolicy + " us-east-1 " + out + "code detail refused",
 			opBucketPolicy + " us-east-1 " + out + "data detail refused", opBucketPolicy + " us-east-1 " + out + "models detail refused"}},
 		{name: "one is throttled for a while", fault: opBucketPolicy + " throttle times=3", read: 4, calls: 6},
@@ -134,7 +193,9 @@ func TestResourceGaps(t *testing.T) {
 			a.Keys = append(a.Keys, awssim.Key{ID: diskKey})
 			a.Jobs[0].ResourceConfig = &awssim.ResourceConfig{VolumeKmsKeyId: key + diskKey}
 		}, fault: opDescribeKey + " throttle", read: 4, gaps: []string{opDescribeKey + " us-east-1 " + alias + "out detail throttled"}},
-		{name: "the session expires", fault: "s3:* expire", read: 1, gaps: []string{opBucketPolicy + " us-east-1 " + out + "code detail refused",
+		{name: "the session expires", fault: "s3:* expire", read: 1, gaps: []string{
+			opBucketEncryption + " us-east-1 " + out + "code detail refused", opBucketEncryption + " us-east-1 " + out + "data detail refused", opBucketEncryption + " us-east-1 " + out + "models detail refused",
+			opBucketPolicy + " us-east-1 " + out + "code detail refused",
 			opBucketPolicy + " us-east-1 " + out + "data detail refused", opBucketPolicy + " us-east-1 " + out + "models detail refused"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -181,10 +242,10 @@ func TestManyResources(t *testing.T) {
 		{"up to the most", 1000, "", 2000, nil},
 		{"beyond it", 1010, "", 2000, []string{opKeyPolicy + " 10 keys from arn:aws:kms:us-east-1:123456789012:key/10000000-0000-4000-8000-000000000000 detail short", opBucketPolicy + " 10 buckets from bucket-1000 detail short"}},
 		{"refused", 21, "* refuse from=1000000", 42, nil},
-		{"all refused", 21, "s3:* refuse", 21, []string{opBucketPolicy + " us-east-1 21 buckets from bucket-0000 detail refused"}},
+		{"all refused", 21, "s3:* refuse", 21, []string{opBucketEncryption + " us-east-1 21 buckets from bucket-0000 detail refused", opBucketPolicy + " us-east-1 21 buckets from bucket-0000 detail refused"}},
 		{"all refused, and few", 2, "kms:* refuse", 2, []string{opKeyPolicy + " us-east-1 arn:aws:kms:us-east-1:123456789012:key/00000000-0000-4000-8000-000000000000 detail refused",
 			opKeyPolicy + " us-east-1 arn:aws:kms:us-east-1:123456789012:key/00010000-0000-4000-8000-000000000000 detail refused"}},
-		{"down", 200, "s3:* fail=503", 200, []string{opBucketPolicy + " us-east-1 200 buckets from bucket-0000 detail unavailable"}},
+		{"down", 200, "s3:* fail=503", 200, []string{opBucketEncryption + " us-east-1 200 buckets from bucket-0000 detail unavailable", opBucketPolicy + " us-east-1 200 buckets from bucket-0000 detail unavailable"}},
 		{"down after a while", 200, "kms:* fail=503 from=101", 300, []string{opKeyPolicy + " us-east-1 100 keys from * detail unavailable" /* which of those then under way are read is chance */}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -251,6 +312,9 @@ func TestWordsOfS3(t *testing.T) {
 		t.Run(fmt.Sprint(tt.status, tt.region, tt.detail), func(t *testing.T) {
 			requests := 0
 			wire := wireFunc(func(r *http.Request) (*http.Response, error) {
+				if r.URL.Query().Has("encryption") {
+					return newAnswer(200, "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>"), nil
+				}
 				requests++
 				if r.URL.Path != "/b-1" || !r.URL.Query().Has("policy") {
 					t.Errorf("request %s", r.URL)
@@ -269,8 +333,8 @@ func TestWordsOfS3(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.allJobs = []snapshot.Job{{Region: "us-east-1", Output: snapshot.S3Output{URI: "s3://b-1/x"}}}
-			if got := r.readResources(t.Context(), new(scope)); len(got) > 0 {
-				t.Errorf("resources %v", got)
+			if r.readResources(t.Context(), new(scope)); len(r.resources) > 0 {
+				t.Errorf("resources %v", r.resources)
 			}
 			s := r.gaps
 			if len(s) != 1 || s[0].Reason != tt.reason || (s[0].Permission != "") != tt.permission || !strings.HasPrefix(s[0].Detail, tt.detail) || requests != tt.requests {
@@ -367,12 +431,12 @@ func TestResourcesOutOfTime(t *testing.T) {
 			r.allJobs = []snapshot.Job{{Region: "us-east-1", Output: snapshot.S3Output{URI: "s3://data/x", KMSKey: "alias/out"}, Checkpoint: "s3://checkpoints/x"}}
 			ctx, cancel := ctx(t.Context())
 			cancel()
-			if got := r.readResources(ctx, new(scope)); len(got) > 0 {
-				t.Errorf("resources %v", got)
+			if r.readResources(ctx, new(scope)); len(r.resources) > 0 {
+				t.Errorf("resources %v", r.resources)
 			}
 			want := []string(nil)
 			if name != "cancelled" {
-				want = []string{opDescribeKey + " us-east-1 alias/out detail timeout", opBucketPolicy + " us-east-1 2 buckets from checkpoints detail timeout"}
+				want = []string{opDescribeKey + " us-east-1 alias/out detail timeout", opBucketEncryption + " us-east-1 2 buckets from checkpoints detail timeout", opBucketPolicy + " us-east-1 2 buckets from checkpoints detail timeout"}
 			}
 			s := &snapshot.Snapshot{Gaps: r.gaps}
 			s.Sort()

@@ -24,13 +24,15 @@ type run struct {
 	read, enabled []string
 
 	// The evidence, in any order.
-	kept      *roleSet
-	allJobs   []snapshot.Job
-	used      []snapshot.Usage
-	trails    []snapshot.Trail
-	accessed  []snapshot.Accessed
-	resources []snapshot.ResourcePolicy
-	manifests []snapshot.Manifest
+	kept       *roleSet
+	allJobs    []snapshot.Job
+	used       []snapshot.Usage
+	trails     []snapshot.Trail
+	accessed   []snapshot.Accessed
+	resources  []snapshot.ResourcePolicy
+	encryption []snapshot.BucketEncryption
+	cacheRules []snapshot.CacheRules
+	manifests  []snapshot.Manifest
 
 	mu       sync.Mutex // guards all below
 	calls    map[string]int

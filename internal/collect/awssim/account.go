@@ -23,6 +23,8 @@ type Account struct {
 	Trails    []Trail
 	Buckets   []Bucket // this account's, and those of others that it knows
 	Keys      []Key    // the same
+	// CacheRules are the repository prefixes of the registry's pull-through cache rules, by region.
+	CacheRules map[string][]string
 }
 
 // Caller is who asks: the answer of sts:GetCallerIdentity and the "User:" of a refusal.

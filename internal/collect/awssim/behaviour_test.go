@@ -162,6 +162,7 @@ func TestAuthorize(t *testing.T) {
 		"cloudtrail:GetEventSelectors arn:aws:cloudtrail:us-east-1:123456789012:trail/main",
 		"cloudtrail:GetTrailStatus arn:aws:cloudtrail:us-east-1:123456789012:trail/main",
 		"cloudtrail:LookupEvents *",
+		"ecr:DescribePullThroughCacheRules *",
 		"iam:GenerateServiceLastAccessedDetails arn:aws:iam::123456789012:role/service-role/trainer",
 		"iam:GetAccountAuthorizationDetails *",
 		"iam:GetPolicy arn:aws:iam::aws:policy/PowerUserAccess",
@@ -171,6 +172,7 @@ func TestAuthorize(t *testing.T) {
 		"kms:DescribeKey arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012",
 		"kms:GetKeyPolicy arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012",
 		"s3:GetBucketPolicy arn:aws:s3:::data",
+		"s3:GetEncryptionConfiguration arn:aws:s3:::data",
 		"s3:GetObject arn:aws:s3:::data/m.json",
 		"sagemaker:DescribeTrainingJob arn:aws:sagemaker:us-east-1:123456789012:training-job/job-00001",
 		"sagemaker:Search *",
@@ -384,6 +386,7 @@ func FuzzServe(f *testing.F) {
 	f.Add("", "application/json", `{"MaxResults":3}`, "account")
 	f.Add("TrentService.DescribeKey", "application/x-amz-json-1.1", `{"KeyId":"alias/out"}`, "kms")
 	f.Add("TrentService.GetKeyPolicy", "application/x-amz-json-1.1", `{"KeyId":"arn:aws:kms:us-east-1:123456789012:key/x","PolicyName":"default"}`, "kms")
+	f.Add("AmazonEC2ContainerRegistry_V20150921.DescribePullThroughCacheRules", "application/x-amz-json-1.1", `{"maxResults":1,"ecrRepositoryPrefixes":["quay"]}`, "ecr")
 	server := awssim.New(small(30))
 	f.Fuzz(func(t *testing.T, target, contentType, body, service string) {
 		request := httptest.NewRequest(http.MethodPost, "/listRegions", strings.NewReader(body))

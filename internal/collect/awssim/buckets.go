@@ -6,12 +6,14 @@ import (
 	"net/http"
 )
 
-// Bucket is an S3 general purpose bucket, as far as its policy and a few objects go.
+// Bucket is an S3 general purpose bucket, as far as its policy, its default encryption and a few objects go.
 type Bucket struct {
 	Name   string
 	Region string // empty means us-east-1
 	Owner  string // the account it belongs to; empty: this one
 	Policy string // empty: it has none
+	// DefaultKey is the KMS key that it encrypts with by default, as GetBucketEncryption names it; empty: SSE-S3.
+	DefaultKey string
 	// Objects are the few of its objects that somebody reads, by key.
 	Objects map[string]string
 }
@@ -38,6 +40,23 @@ func getBucketPolicy(c *call) (any, error) {
 		return nil, &apiError{http.StatusNotFound, "NoSuchBucketPolicy", "The bucket policy does not exist"}
 	}
 	return b.Policy, nil
+}
+
+// getBucketEncryption answers the default encryption, which every bucket has (AWS: API_GetBucketEncryption).
+func getBucketEncryption(c *call) (any, error) {
+	b, err := c.openBucket()
+	if err != nil {
+		return nil, err
+	}
+	const head = `<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<ServerSideEncryptionConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`
+	if c.faultIsEmpty() {
+		return head + "</ServerSideEncryptionConfiguration>", nil
+	}
+	by := "<SSEAlgorithm>AES256</SSEAlgorithm>"
+	if b.DefaultKey != "" {
+		by = "<SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>" + b.DefaultKey + "</KMSMasterKeyID>"
+	}
+	return head + "<Rule><ApplyServerSideEncryptionByDefault>" + by + "</ApplyServerSideEncryptionByDefault><BucketKeyEnabled>true</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>", nil
 }
 
 func (c *call) openBucket() (*Bucket, error) {

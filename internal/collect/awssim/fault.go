@@ -149,7 +149,7 @@ func (f *Fault) refusal(c *call) *apiError {
 	words := wordings[c.operation.protocol]
 	switch f.Kind {
 	case Refuse:
-		return c.operation.protocol.deny(c.account.caller().ARN, c.operation.action(), c.operation.resource(c))
+		return c.operation.protocol.deny(c.account.caller().ARN, c.operation.permission(), c.operation.resource(c))
 	case Throttle:
 		return &words.throttled
 	case Expire:

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/account"
 	accounttypes "github.com/aws/aws-sdk-go-v2/service/account/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -57,6 +58,20 @@ var each = map[string]func(context.Context, clients) error{
 	},
 	"cloudtrail:GetEventSelectors": func(ctx context.Context, c clients) error {
 		_, err := c.cloudtrail.GetEventSelectors(ctx, &cloudtrail.GetEventSelectorsInput{TrailName: aws.String("main")})
+		return err
+	},
+	"ecr:DescribePullThroughCacheRules": func(ctx context.Context, c clients) error {
+		out, err := c.ecr.DescribePullThroughCacheRules(ctx, &ecr.DescribePullThroughCacheRulesInput{})
+		if err == nil && out.PullThroughCacheRules == nil {
+			err = errors.New("no list of rules")
+		}
+		return err
+	},
+	"s3:GetBucketEncryption": func(ctx context.Context, c clients) error {
+		out, err := c.s3.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: aws.String("data")})
+		if err == nil && len(out.ServerSideEncryptionConfiguration.Rules) != 1 {
+			err = errors.New("no default encryption")
+		}
 		return err
 	},
 	"s3:GetBucketPolicy": func(ctx context.Context, c clients) error {
@@ -121,23 +136,23 @@ func TestFaultsByService(t *testing.T) {
 		"refuse": {
 			"sts": {"AccessDenied", 403}, "iam": {"AccessDenied", 403},
 			"account": {"AccessDeniedException", 403}, "sagemaker": {"AccessDeniedException", 400}, "cloudtrail": {"AccessDeniedException", 400},
-			"s3": {"AccessDenied", 403}, "kms": {"AccessDeniedException", 400}},
+			"s3": {"AccessDenied", 403}, "kms": {"AccessDeniedException", 400}, "ecr": {"AccessDeniedException", 400}},
 		"throttle": {
 			"sts": {"Throttling", 400}, "iam": {"Throttling", 400},
 			"account": {"TooManyRequestsException", 429}, "sagemaker": {"ThrottlingException", 400}, "cloudtrail": {"ThrottlingException", 400},
-			"s3": {"SlowDown", 503}, "kms": {"ThrottlingException", 400}},
+			"s3": {"SlowDown", 503}, "kms": {"ThrottlingException", 400}, "ecr": {"ThrottlingException", 400}},
 		"expire": {
 			"sts": {"ExpiredToken", 403}, "iam": {"ExpiredToken", 403},
 			"account": {"ExpiredTokenException", 403}, "sagemaker": {"ExpiredTokenException", 400}, "cloudtrail": {"ExpiredTokenException", 400},
-			"s3": {"ExpiredToken", 400}, "kms": {"ExpiredTokenException", 400}},
+			"s3": {"ExpiredToken", 400}, "kms": {"ExpiredTokenException", 400}, "ecr": {"ExpiredTokenException", 400}},
 		"fail": {
 			"sts": {"InternalFailure", 500}, "iam": {"InternalFailure", 500},
 			"account": {"InternalFailure", 500}, "sagemaker": {"InternalFailure", 500}, "cloudtrail": {"InternalFailure", 500},
-			"s3": {"InternalError", 500}, "kms": {"InternalFailure", 500}},
+			"s3": {"InternalError", 500}, "kms": {"InternalFailure", 500}, "ecr": {"InternalFailure", 500}},
 		"fail=503": {
 			"sts": {"ServiceUnavailable", 503}, "iam": {"ServiceUnavailable", 503},
 			"account": {"ServiceUnavailable", 503}, "sagemaker": {"ServiceUnavailable", 503}, "cloudtrail": {"ServiceUnavailable", 503},
-			"s3": {"ServiceUnavailable", 503}, "kms": {"ServiceUnavailable", 503}},
+			"s3": {"ServiceUnavailable", 503}, "kms": {"ServiceUnavailable", 503}, "ecr": {"ServiceUnavailable", 503}},
 	}
 	server, c := start(t, small(3))
 	for fault, services := range want {

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/account"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -36,6 +37,7 @@ type clients struct {
 	cloudtrail *cloudtrail.Client
 	s3         *s3.Client
 	kms        *kms.Client
+	ecr        *ecr.Client
 }
 
 func connect(url, region string, attempts int) clients {
@@ -61,6 +63,7 @@ func connect(url, region string, attempts int) clients {
 		cloudtrail: cloudtrail.NewFromConfig(cfg),
 		s3:         s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
 		kms:        kms.NewFromConfig(cfg),
+		ecr:        ecr.NewFromConfig(cfg),
 	}
 }
 

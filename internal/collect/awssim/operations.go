@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 )
@@ -10,6 +11,8 @@ type operation struct {
 	service  string
 	name     string
 	protocol protocol
+	// needs is the IAM action, where it is not named as the operation is.
+	needs    string
 	regional bool // a region that is not enabled refuses it
 	// public operations need no permission (AWS: API_GetCallerIdentity).
 	public bool
@@ -18,8 +21,11 @@ type operation struct {
 	serve    func(*call) (any, error)
 }
 
-// action is the IAM action of the operation, which is also the name of the operation in faults and counts.
+// action is the name of the operation in faults and counts, which nearly always is its IAM action too.
 func (o *operation) action() string { return o.service + ":" + o.name }
+
+// permission is the IAM action that the operation asks for.
+func (o *operation) permission() string { return cmp.Or(o.needs, o.action()) }
 
 func anyResource(*call) string { return "*" }
 
@@ -50,6 +56,9 @@ var operations = byAction(
 	operation{service: "cloudtrail", name: "GetTrailStatus", protocol: json11, regional: true, resource: trailStatusResource, serve: getTrailStatus},
 	operation{service: "cloudtrail", name: "GetEventSelectors", protocol: json11, regional: true, resource: eventSelectorsResource, serve: getEventSelectors},
 
+	operation{service: "ecr", name: "DescribePullThroughCacheRules", protocol: json11, regional: true, resource: anyResource, serve: describePullThroughCacheRules},
+
+	operation{service: "s3", name: "GetBucketEncryption", needs: "s3:GetEncryptionConfiguration", protocol: restXML, regional: true, resource: bucketResource, serve: getBucketEncryption},
 	operation{service: "s3", name: "GetBucketPolicy", protocol: restXML, regional: true, resource: bucketResource, serve: getBucketPolicy},
 	operation{service: "s3", name: "GetObject", protocol: restXML, regional: true, resource: objectResource, serve: getObject},
 
@@ -65,5 +74,5 @@ func byAction(all ...operation) map[string]*operation {
 	return byAction
 }
 
-// Operations lists the read operations the server answers, as IAM actions, sorted.
+// Operations lists the read operations the server answers, as service:Name, sorted.
 func Operations() []string { return slices.Sorted(maps.Keys(operations)) }

@@ -61,6 +61,9 @@ func readRequest(r *http.Request) (*request, error) {
 		if r.Method == http.MethodGet && bucket != "" && key == "" && r.URL.Query().Has("policy") {
 			q.op, q.bucket = "GetBucketPolicy", bucket
 		}
+		if r.Method == http.MethodGet && bucket != "" && key == "" && r.URL.Query().Has("encryption") {
+			q.op, q.bucket = "GetBucketEncryption", bucket
+		}
 		if r.Method == http.MethodGet && bucket != "" && key != "" && r.URL.Query().Get("x-id") == "GetObject" { // as the SDKs sign their calls
 			q.op, q.bucket, q.object, q.byteRange = "GetObject", bucket, key, r.Header.Get("Range")
 		}
@@ -103,6 +106,8 @@ func serviceOfTarget(target string) string {
 		return "cloudtrail"
 	case strings.HasPrefix(target, "TrentService."):
 		return "kms"
+	case strings.HasPrefix(target, "AmazonEC2ContainerRegistry_"):
+		return "ecr"
 	default:
 		return "unknown"
 	}

@@ -20,6 +20,9 @@ func sampleBuckets() []Bucket {
 		buckets = append(buckets, Bucket{Name: name})
 	}
 	for i := range buckets {
+		if buckets[i].Name == "retail-ml-customer360" {
+			buckets[i].DefaultKey = customerKey
+		}
 		if buckets[i].Name == "retail-ml-search-ranking" {
 			buckets[i].Objects = map[string]string{"lambdamart/manifests/judgements-v8.manifest": `[{"prefix": "s3://retail-lake/search/judgements/v8/"}, "clicks.csv", "editors.csv", "queries/part-0000.csv", "queries/part-0001.csv"]`}
 		}

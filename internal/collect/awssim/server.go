@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -151,7 +152,7 @@ func (s *Server) answer(ctx context.Context, q *request) answer {
 			if object, ok := result.(*part); ok && object.contentRange != "" {
 				a.status, a.contentRange = http.StatusPartialContent, object.contentRange
 			}
-			if op.protocol == restXML {
+			if document, ok := result.(string); ok && op.protocol == restXML && !strings.HasPrefix(document, "<") {
 				a.contentType = "application/json" // the policy itself
 			}
 			return a
@@ -232,8 +233,8 @@ func (s *Server) admit(ctx context.Context, q *request, op *operation) (*call, *
 		}
 	}
 	if allow := c.behaviour.Authorize; allow != nil && !op.public {
-		if resource := op.resource(c); !allow(op.action(), resource) {
-			return c, op.protocol.deny(s.account.caller().ARN, op.action(), resource)
+		if resource := op.resource(c); !allow(op.permission(), resource) {
+			return c, op.protocol.deny(s.account.caller().ARN, op.permission(), resource)
 		}
 	}
 	return c, nil

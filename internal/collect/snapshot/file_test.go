@@ -29,8 +29,10 @@ func example() *Snapshot {
 		Policies: []ManagedPolicy{{ARN: "arn:aws:iam::aws:policy/P", Name: "P", Version: "v1", Document: "{\n}"}},
 		Roles: []Role{{RoleKey: key, Name: "trainer", Path: "/service-role/", CreatedAt: at, Trust: "{}", Inline: []InlinePolicy{{"a", "{}"}, {"b", "{}"}},
 			Attached: []AttachedPolicy{{"P", "arn:aws:iam::aws:policy/P"}}, Tags: []Tag{{"a", "1"}, {"b", "2"}}, LastUsed: LastUsed{At: at, Region: "us-east-1"}, Unread: []string{"attached", "inline"}}},
-		Resources: []ResourcePolicy{{ARN: "arn:aws:kms:r:123456789012:key/k", Aliases: []string{"alias/a", "alias/b"}, Document: "{}"}, {ARN: "arn:aws:s3:::b", Document: "{}"}, {ARN: "arn:aws:s3:::c"}},
-		Manifests: []Manifest{{URI: "s3://b/m.json", Prefixes: []string{"s3://b/x/", "s3://b/y/"}, Truncated: true}, {URI: "s3://b/n.json", Prefixes: []string{}}},
+		Resources:  []ResourcePolicy{{ARN: "arn:aws:kms:r:123456789012:key/k", Aliases: []string{"alias/a", "alias/b"}, Document: "{}"}, {ARN: "arn:aws:s3:::b", Document: "{}"}, {ARN: "arn:aws:s3:::c"}},
+		Encryption: []BucketEncryption{{ARN: "arn:aws:s3:::b", Region: "us-east-1", Algorithm: "aws:kms", Key: "alias/a"}, {ARN: "arn:aws:s3:::c", Region: "eu-west-1", Algorithm: "AES256"}},
+		CacheRules: []CacheRules{{Account: "123456789012", Region: "eu-west-1", Prefixes: []string{}}, {Account: "123456789012", Region: "us-east-1", Prefixes: []string{"mirror", "quay"}}},
+		Manifests:  []Manifest{{URI: "s3://b/m.json", Prefixes: []string{"s3://b/x/", "s3://b/y/"}, Truncated: true}, {URI: "s3://b/n.json", Prefixes: []string{}}},
 		Trails: []Trail{{ARN: "arn:aws:cloudtrail:us-east-1:123456789012:trail/t", Name: "t", HomeRegion: "us-east-1", MultiRegion: true, Logging: true, StartedAt: at,
 			Selectors: []EventSelector{{ReadWrite: "WriteOnly", Management: true, Data: []DataResource{{"AWS::S3::Object", []string{"arn:aws:s3:::b/"}}}, ExcludedSources: []string{"kms.amazonaws.com"}}},
 			Advanced:  []AdvancedSelector{{Name: "a", Fields: []FieldSelector{{Field: "resources.ARN", StartsWith: []string{"arn:aws:s3:::b/"}}}}}, Unread: []string{"selectors", "status"}}},
@@ -106,6 +108,9 @@ func TestSortedBytes(t *testing.T) {
 		shuffle(r, s.Resources)
 		shuffle(r, s.Manifests[0].Prefixes)
 		shuffle(r, s.Manifests)
+		shuffle(r, s.Encryption)
+		shuffle(r, s.CacheRules[1].Prefixes)
+		shuffle(r, s.CacheRules)
 		shuffle(r, s.Trails[0].Unread)
 		shuffle(r, s.Accessed[0].Never)
 		shuffle(r, s.Accessed[0].Services[0].Never)
@@ -128,14 +133,15 @@ func TestReadRefuses(t *testing.T) {
 		"a list":             {`[1]`, "not a snapshot"},
 		"text":               {`hello`, "not a snapshot"},
 		"another schema":     {strings.Replace(data, Schema, "somebody/else", 1), "its schema is"},
-		"a later version":    {strings.Replace(data, `"schemaVersion": 1`, `"schemaVersion": 2`, 1), "schema version 2"},
+		"a later version":    {strings.Replace(data, `"schemaVersion": 2`, `"schemaVersion": 3`, 1), "schema version 3"},
+		"an older version":   {strings.Replace(data, `"schemaVersion": 2`, `"schemaVersion": 1`, 1), "schema version 1"},
 		"something behind":   {data + "{}", "behind its end"},
 		"garbage behind":     {data + "x", "behind its end"},
 		"an unknown field":   {strings.Replace(data, `"eventName"`, `"eventNames"`, 1), "unknown field"},
 		"an unknown key":     {strings.Replace(data, `"caller"`, `"callers"`, 1), `where "caller" should be`},
 		"a misplaced key":    {strings.Replace(data, `"usage": [`, `"jobs": [`, 1), `where "usage" should be`},
 		"a missing key":      {strings.Replace(data, "\"caller\": \"arn:aws:sts::123456789012:assumed-role/a/b\",\n", "", 1), `where "caller" should be`},
-		"a duplicate key":    {strings.Replace(data, `"factsVersion": 2`, `"schemaVersion": 1`, 1), `where "factsVersion" should be`},
+		"a duplicate key":    {strings.Replace(data, `"factsVersion": 2`, `"schemaVersion": 2`, 1), `where "factsVersion" should be`},
 		"a list that is not": {strings.Replace(data, `"gaps": [`, `"gaps": {`, 1), "gaps"},
 		"a broken gzip":      {"\x1f\x8bxx", "not a snapshot"},
 	} {

@@ -18,7 +18,7 @@ import (
 // any other: see [Read].
 const (
 	Schema        = "sagemaker-role-audit/snapshot"
-	SchemaVersion = 1
+	SchemaVersion = 2
 )
 
 // Snapshot is one account at one moment.
@@ -50,6 +50,10 @@ type Snapshot struct {
 	Roles    []Role          `json:"roles"`
 	// Resources are the policies of the roles' buckets and keys that could be read.
 	Resources []ResourcePolicy `json:"resources"`
+	// Encryption is the default encryption of the roles' buckets, CacheRules the
+	// pull-through cache rules of the registries that jobs pull from.
+	Encryption []BucketEncryption `json:"encryption"`
+	CacheRules []CacheRules       `json:"cacheRules"`
 	// Manifests are those of the jobs' channels that were read.
 	Manifests []Manifest `json:"manifests"`
 	Trails    []Trail    `json:"trails"`
@@ -127,6 +131,8 @@ const (
 	SourceLastAccessed = "iam:GetServiceLastAccessedDetails"
 	SourceBuckets      = "s3:GetBucketPolicy"
 	SourceKeys         = "kms:GetKeyPolicy"
+	SourceEncryption   = "s3:GetBucketEncryption"
+	SourceCacheRules   = "ecr:DescribePullThroughCacheRules"
 	SourceManifests    = "s3:GetObject"
 )
 
@@ -256,6 +262,28 @@ type ResourcePolicy struct {
 	Document string   `json:"document,omitempty"`
 }
 
+// BucketEncryption is the default encryption of a bucket that could be read.
+// Source: AWS API_ServerSideEncryptionByDefault.
+type BucketEncryption struct {
+	ARN string `json:"arn"`
+	// Region is the bucket's, which its key shares.
+	Region string `json:"region"`
+	// Algorithm is S3's word: AES256, aws:kms or aws:kms:dsse.
+	Algorithm string `json:"algorithm"`
+	// Key is KMSMasterKeyID as S3 gives it: an id, an alias or the ARN of either;
+	// empty where S3 uses its own key, or the account's aws/s3.
+	Key string `json:"key,omitempty"`
+}
+
+// CacheRules are the pull-through cache rules of a private registry that could be read.
+// Source: AWS API_DescribePullThroughCacheRules.
+type CacheRules struct {
+	Account string `json:"account"`
+	Region  string `json:"region"`
+	// Prefixes are those of its repositories, sorted; none: it caches nothing.
+	Prefixes []string `json:"prefixes"`
+}
+
 // Usage is a group of calls that are alike in every fact that was kept.
 type Usage struct {
 	UseKey
@@ -298,6 +326,13 @@ func (s *Snapshot) Sort() {
 	slices.SortFunc(s.Resources, func(a, b ResourcePolicy) int { return cmp.Compare(a.ARN, b.ARN) })
 	for i := range s.Resources {
 		slices.Sort(s.Resources[i].Aliases)
+	}
+	slices.SortFunc(s.Encryption, func(a, b BucketEncryption) int { return cmp.Compare(a.ARN, b.ARN) })
+	slices.SortFunc(s.CacheRules, func(a, b CacheRules) int {
+		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Region, b.Region))
+	})
+	for i := range s.CacheRules {
+		slices.Sort(s.CacheRules[i].Prefixes)
 	}
 	slices.SortFunc(s.Manifests, func(a, b Manifest) int { return cmp.Compare(a.URI, b.URI) })
 	for i := range s.Manifests {
