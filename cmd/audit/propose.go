@@ -142,14 +142,18 @@ func (a *app) propose(cmd *cobra.Command, f *proposeFlags) error {
 	if err != nil {
 		return err
 	}
-	r, err := analyze.Analyze(s, analyze.Options{Version: version, Proposal: f.proposal.options(), Given: given})
+	only, err := proposable(analyze.Roles(s), f.role)
+	if err != nil {
+		return err
+	}
+	r, err := analyze.Analyze(s, analyze.Options{Version: version, Proposal: f.proposal.options(), Given: given, Only: only})
 	if err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	role, err := proposable(r, f.role)
+	role, err := proposed(r)
 	if err != nil {
 		return err
 	}
@@ -166,12 +170,11 @@ func (a *app) propose(cmd *cobra.Command, f *proposeFlags) error {
 	return nil
 }
 
-// proposable is the one role that exists, fits the selector and has a proposal.
-func proposable(r *report.Report, selector string) (*report.Role, error) {
-	var found, gone []*report.Role
+// proposable is the one role that exists and fits the selector.
+func proposable(roles []report.ExplainedRole, selector string) (snapshot.RoleKey, error) {
+	var found, gone []report.ExplainedRole
 	var names []string
-	for i := range r.Roles {
-		role := &r.Roles[i]
+	for _, role := range roles {
 		fits := role.ID == selector || snapshot.MatchRole(selector, role.ARN)
 		switch {
 		case !role.Exists:
@@ -184,7 +187,7 @@ func proposable(r *report.Report, selector string) (*report.Role, error) {
 		}
 		names = append(names, role.Name)
 	}
-	arns := func(roles []*report.Role) string {
+	arns := func(roles []report.ExplainedRole) string {
 		var list []string
 		for _, role := range roles {
 			list = append(list, role.ARN)
@@ -194,17 +197,24 @@ func proposable(r *report.Report, selector string) (*report.Role, error) {
 	slices.Sort(names)
 	switch {
 	case len(found) > 1:
-		return nil, usagef("--role: %q fits %d roles, and a proposal is for one: %s", selector, len(found), arns(found))
+		return snapshot.RoleKey{}, usagef("--role: %q fits %d roles, and a proposal is for one: %s", selector, len(found), arns(found))
 	case len(found) == 0 && len(gone) > 0:
-		return nil, usagef("--role: IAM does not have %s any more: there is nothing to propose for", arns(gone))
+		return snapshot.RoleKey{}, usagef("--role: IAM does not have %s any more: there is nothing to propose for", arns(gone))
 	case len(found) == 0 && len(names) == 0:
-		return nil, usagef("--role: no role %q: the account has no execution role", selector)
+		return snapshot.RoleKey{}, usagef("--role: no role %q: the account has no execution role", selector)
 	case len(found) == 0:
-		return nil, usagef("--role: no execution role fits %q; there are %s", selector, someOf(names))
-	case found[0].Proposal == nil:
-		return nil, fmt.Errorf("%s has no proposal: %s", found[0].ARN, strings.Join(found[0].ReadinessWhy, " "))
+		return snapshot.RoleKey{}, usagef("--role: no execution role fits %q; there are %s", selector, someOf(names))
 	}
-	return found[0], nil
+	return snapshot.RoleKey{ARN: found[0].ARN, ID: found[0].ID}, nil
+}
+
+// proposed is the one role of a report, which has a proposal.
+func proposed(r *report.Report) (*report.Role, error) {
+	role := &r.Roles[0]
+	if role.Proposal == nil {
+		return nil, fmt.Errorf("%s has no proposal: %s", role.ARN, strings.Join(role.ReadinessWhy, " "))
+	}
+	return role, nil
 }
 
 // someOf lists names, the first of many.

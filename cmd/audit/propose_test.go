@@ -112,12 +112,10 @@ func TestProposeDocs(t *testing.T) {
 
 // TestProposable: which role is meant.
 func TestProposable(t *testing.T) {
-	role := func(name, id string, exists bool) report.Role {
-		return report.Role{ARN: "arn:aws:iam::123456789012:role/" + name, ID: id, Name: name, Exists: exists, Proposal: &report.Proposal{}}
+	role := func(name, id string, exists bool) report.ExplainedRole {
+		return report.ExplainedRole{ARN: "arn:aws:iam::123456789012:role/" + name, ID: id, Name: name, Exists: exists}
 	}
-	unread := role("unread", "AROA5", true)
-	unread.Proposal, unread.ReadinessWhy = nil, []string{"A policy could not be read."}
-	r := &report.Report{Roles: []report.Role{role("a", "AROA1", true), role("anew", "AROA2", false), role("anew", "AROA3", true), role("gone", "AROA4", false), unread}}
+	roles := []report.ExplainedRole{role("a", "AROA1", true), role("anew", "AROA2", false), role("anew", "AROA3", true), role("gone", "AROA4", false), role("unread", "AROA5", true)}
 	for selector, want := range map[string]string{
 		"a": "AROA1", "AROA1": "AROA1", "arn:aws:iam::123456789012:role/a": "AROA1",
 		"anew":   "AROA3", // the present one of two
@@ -126,21 +124,25 @@ func TestProposable(t *testing.T) {
 		"gone":   "IAM does not have arn:aws:iam::123456789012:role/gone any more",
 		"AROA2":  "IAM does not have",
 		"none":   "no execution role fits \"none\"; there are a, anew, unread",
-		"unread": "has no proposal: A policy could not be read.",
+		"unread": "AROA5",
 	} {
-		got, err := proposable(r, selector)
+		got, err := proposable(roles, selector)
 		var usage usageError
 		switch {
 		case err == nil && got.ID != want:
 			t.Errorf("%s is %s, want %s", selector, got.ID, want)
 		case err != nil && !strings.Contains(err.Error(), want):
 			t.Errorf("%s: error %v, want %s", selector, err, want)
-		case err != nil && errors.As(err, &usage) == (selector == "unread"):
+		case err != nil && !errors.As(err, &usage):
 			t.Errorf("%s: error %v is of the wrong kind", selector, err)
 		}
 	}
-	if _, err := proposable(&report.Report{}, "a"); err == nil || !strings.Contains(err.Error(), "the account has no execution role") {
+	if _, err := proposable(nil, "a"); err == nil || !strings.Contains(err.Error(), "the account has no execution role") {
 		t.Errorf("an empty account: %v", err)
+	}
+	unread := &report.Report{Roles: []report.Role{{ARN: "arn:aws:iam::123456789012:role/unread", ReadinessWhy: []string{"A policy could not be read."}}}}
+	if _, err := proposed(unread); err == nil || !strings.Contains(err.Error(), "unread has no proposal: A policy could not be read.") {
+		t.Errorf("a role that was not read: %v", err)
 	}
 }
 

@@ -24,6 +24,8 @@ type Options struct {
 	// Given are the policies of the organization that bear on the account: see
 	// ParseSCP and ParseRCP. None: that layer was not read.
 	Given []GivenPolicy
+	// Only judges this one role, and reports no other; zero: all of them.
+	Only snapshot.RoleKey
 }
 
 // audit is one analysis under way.
@@ -99,7 +101,11 @@ func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
 	}
 	buckets := map[string]struct{}{}
 	all := slices.Concat(s.Gaps, a.library.gaps)
-	for _, x := range a.judged(subjects(s)) {
+	subs := subjects(s)
+	if o.Only.ARN != "" {
+		subs = slices.DeleteFunc(subs, func(sub *subject) bool { return sub.key != o.Only })
+	}
+	for _, x := range a.judged(subs) {
 		r.Roles = append(r.Roles, x.role)
 		r.Findings = append(r.Findings, x.findings...)
 		r.Catalog.UnknownActions = append(r.Catalog.UnknownActions, x.unknownActions...)
@@ -124,6 +130,15 @@ func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
 		r.Summary.Findings.Add(f.Severity)
 	}
 	return r, nil
+}
+
+// Roles are the roles that a report of the snapshot has, in its order.
+func Roles(s *snapshot.Snapshot) []report.ExplainedRole {
+	var out []report.ExplainedRole
+	for _, sub := range subjects(s) {
+		out = append(out, report.ExplainedRole{ARN: sub.key.ARN, ID: sub.key.ID, Name: nameOf(sub.key.ARN), Exists: !sub.gone})
+	}
+	return out
 }
 
 // judged is what a report says of one role.
