@@ -150,7 +150,10 @@ func (s sightings) call(kind, subject string, u *snapshot.Usage, words string) {
 }
 
 func callWords(c *call, denied bool) string {
-	words := "called by " + c.by
+	words := "called in the session " + cmp.Or(c.Who.Session, "without a name")
+	if c.by != "" && c.by != "unknown" {
+		words += ", by " + c.by
+	}
 	if denied {
 		words = cmp.Or(refusedBy(layersOfCall(c)), "refused")
 	}
@@ -374,7 +377,6 @@ func (c *comparison) vanished(sub *subject, k seenKey, x *sighting) {
 	}
 	c.seenChange(sub, k, x, false)
 }
-
 
 // unseen takes in a sighting that cannot be compared.
 func (c *comparison) unseen(sub *subject, k seenKey, why, side string) {
