@@ -436,7 +436,7 @@ func (c *comparison) seenChange(sub *subject, k seenKey, x *sighting, appeared b
 
 var freshTitles = map[string]string{
 	report.SubjectJob:    "Jobs %s use role %s, and did not in the baseline's window",
-	report.SubjectImage:  "Image %s runs as role %s, and did not in the baseline's window",
+	report.SubjectImage:  "Image %s runs in jobs of role %s, and did not in the baseline's window",
 	report.SubjectBucket: "Bucket %s is used with role %s, and was not in the baseline's window",
 	report.SubjectAction: "%s was used by role %s, and was not in the baseline's window",
 	report.SubjectDenied: "%s was refused to role %s, and was not in the baseline's window",

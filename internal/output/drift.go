@@ -91,7 +91,7 @@ func changeCounts(d *report.Drift) string {
 	for _, c := range []struct {
 		n    int
 		word string
-	}{{s.Widens, "widens"}, {s.Both, "widens and narrows"}, {s.Unknown, "of unknown effect"}, {s.Narrows, "narrows"}, {s.None, "neither"}} {
+	}{{s.Widens, "widen"}, {s.Both, "widen and narrow"}, {s.Unknown, "of unknown effect"}, {s.Narrows, "narrow"}, {s.None, "without effect on grants"}} {
 		if c.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.word))
 		}
