@@ -27,9 +27,9 @@ func checkReport(text []byte) error {
 	return checkSums(&r)
 }
 
-func checkSchema(text []byte) error {
-	return fits(report.SchemaJSON, text)
-}
+func checkSchema(text []byte) error { return fits(report.SchemaJSON, text) }
+
+func checkDriftSchema(text []byte) error { return fits(report.DriftSchemaJSON, text) }
 
 // fits errs on a document that its JSON Schema does not accept.
 func fits(schemaJSON, text []byte) error {
