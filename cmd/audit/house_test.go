@@ -34,6 +34,7 @@ var rooms = map[string][]string{
 		"internal/collect/snapshot", "github.com/aws/...", "golang.org/x/sync/...", "golang.org/x/time/...",
 	},
 	"internal/collect/awssim":   {},
+	"internal/collect/history":  {"internal/collect/snapshot", "github.com/gofrs/flock"},
 	"internal/collect/snapshot": {},
 	"internal/output": {
 		"internal/analyze/report", "internal/analyze/policy", "github.com/olekukonko/...",
