@@ -45,8 +45,8 @@ type Report struct {
 	Summary  Summary   `json:"summary"`
 	Roles    []Role    `json:"roles"`
 	Findings []Finding `json:"findings"`
-	// Drift is null: this version compares with no baseline.
-	Drift *struct{} `json:"drift"`
+	// Drift is null without a baseline and without declared policies.
+	Drift *Drift `json:"drift"`
 }
 
 // Tool is the program that made the report.

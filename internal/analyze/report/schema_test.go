@@ -27,6 +27,7 @@ type contract struct {
 var contracts = []contract{
 	{"report", report.SchemaJSON, reflect.TypeFor[report.Report](), full, 15},
 	{"proposal", report.ProposalSchemaJSON, reflect.TypeFor[report.RoleProposal](), fullProposal, 10},
+	{"drift", report.DriftSchemaJSON, reflect.TypeFor[report.DriftReport](), fullDrift, 10},
 }
 
 func (c contract) compile(t *testing.T) *jsonschema.Schema {
@@ -76,7 +77,30 @@ func full(t *testing.T) map[string]any {
 	c.Granted, c.Effective, c.Needed, c.Verdict = "yes", "conditional", "completed", report.VerdictUsed
 	r.Trails[0].Records[0].Access = "all"
 	o.Proposal.Proof.Status, o.Proposal.Policies[0].Kind, o.Proposal.Statements[0].Section = "partial", "inline", "core"
+	settle(r.Drift)
 	return decoded(t, r)
+}
+
+// fullDrift is the same of what audit drift prints.
+func fullDrift(t *testing.T) map[string]any {
+	t.Helper()
+	var d report.DriftReport
+	populate(reflect.ValueOf(&d).Elem())
+	d.SchemaVersion = report.SchemaVersion
+	settle(&d.Drift)
+	return decoded(t, d)
+}
+
+// settle puts the drift's enums right.
+func settle(d *report.Drift) {
+	c, e := &d.Changes[0], &d.Deviations[0]
+	c.Kind, c.Severity, c.SubjectKind = report.PolicyAttached, report.High, report.SubjectPolicy
+	c.Effect, c.RoleEffect = report.Widens, report.NoEffect
+	for _, n := range []*report.Newly{&c.Newly, &c.NoLonger, &e.Newly} {
+		n.Riskiest[0].Why = "escalation"
+	}
+	d.Tool[0].Kind, d.Unknown[0].Side, d.Unknown[0].Kinds[0] = report.ToolCatalog, report.SideBoth, report.PolicyEdited
+	e.Source, e.Severity, e.Effect = "terraform-state", report.Low, report.Both
 }
 
 // fullProposal is the same of a role's proposal.
@@ -149,20 +173,55 @@ func TestSchemaAcceptsFullReport(t *testing.T) {
 	}
 }
 
-// What both schemas define is the same in both.
+// What two schemas define is the same in both.
 func TestSchemasAgree(t *testing.T) {
-	whole, part := contracts[0].doc(t)["$defs"].(map[string]any), contracts[1].doc(t)["$defs"].(map[string]any)
-	shared := 0
-	for name, def := range part {
-		if of, ok := whole[name]; ok {
-			shared++
-			if !reflect.DeepEqual(def, of) {
-				t.Errorf("%s differs", name)
+	whole := contracts[0].doc(t)["$defs"].(map[string]any)
+	for _, c := range contracts[1:] {
+		shared := 0
+		for name, def := range c.doc(t)["$defs"].(map[string]any) {
+			if of, ok := whole[name]; ok {
+				shared++
+				if !reflect.DeepEqual(def, of) {
+					t.Errorf("%s: %s differs", c.name, name)
+				}
 			}
 		}
+		if shared < 10 {
+			t.Errorf("%s: only %d definitions are shared", c.name, shared)
+		}
 	}
-	if shared < 15 {
-		t.Errorf("only %d definitions are shared", shared)
+}
+
+// The schema lists the constants of the drift's enums, and in their order.
+func TestDriftEnumsAreTheConstants(t *testing.T) {
+	defs := contracts[2].doc(t)["$defs"].(map[string]any)
+	enum := func(def, key string) (values []string) {
+		p := defs[def].(map[string]any)["properties"].(map[string]any)[key].(map[string]any)
+		if items, ok := p["items"].(map[string]any); ok {
+			p = items
+		}
+		for _, v := range p["enum"].([]any) {
+			values = append(values, v.(string))
+		}
+		return values
+	}
+	texts := func(kinds any) (values []string) {
+		for v := reflect.ValueOf(kinds); len(values) < v.Len(); {
+			values = append(values, v.Index(len(values)).String())
+		}
+		return values
+	}
+	for _, c := range []struct {
+		def, key string
+		want     any
+	}{
+		{"Change", "kind", report.ChangeKinds}, {"Uncompared", "kinds", report.ChangeKinds},
+		{"Change", "effect", report.Effects}, {"Deviation", "effect", report.Effects},
+		{"Change", "subjectKind", report.SubjectKinds}, {"ToolChange", "kind", report.ToolChangeKinds},
+	} {
+		if got, want := enum(c.def, c.key), texts(c.want); !slices.Equal(got, want) {
+			t.Errorf("%s.%s: the schema has %v, Go %v", c.def, c.key, got, want)
+		}
 	}
 }
 
