@@ -11,7 +11,7 @@ import (
 func TestReadHead(t *testing.T) {
 	want := example()
 	data := write(t, want)
-	cut := data[:bytes.Index(data, []byte(`"roles"`))]
+	cut := data[:bytes.Index(data, []byte(`"roles": [`))]
 	for name, file := range map[string][]byte{"plain": data, "gzip": zipped(t, data), "cut": cut} {
 		got, err := ReadHead(bytes.NewReader(file))
 		if err != nil {
