@@ -25,7 +25,10 @@ var rooms = map[string][]string{
 	"internal/analyze": {
 		"internal/analyze/...", "internal/collect/snapshot",
 	},
-	"internal/analyze/actions":               {},
+	"internal/analyze/actions": {},
+	"internal/analyze/exceptions": {
+		"internal/analyze/report", "internal/collect/snapshot", "go.yaml.in/yaml/v3",
+	},
 	"internal/analyze/actions/generate":      {},
 	"internal/analyze/policy":                {},
 	"internal/analyze/policy/internal/naive": {},

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"sagemaker-role-audit/internal/analyze/exceptions"
 	"sagemaker-role-audit/internal/analyze/report"
 	"sagemaker-role-audit/internal/collect/snapshot"
 )
@@ -24,6 +25,8 @@ type Options struct {
 	// Given are the policies of the organization that bear on the account: see
 	// ParseSCP and ParseRCP. None: that layer was not read.
 	Given []GivenPolicy
+	// Exceptions are findings that somebody accepts, nil for none.
+	Exceptions *exceptions.File
 }
 
 // audit is one analysis under way.
@@ -116,11 +119,16 @@ func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
 	r.Catalog.UnknownActions = slices.Compact(r.Catalog.UnknownActions)
 	r.Gaps = gaps(all)
 	r.Complete = !slices.ContainsFunc(all, func(g snapshot.Gap) bool { return g.Impact != snapshot.ImpactDetail })
+	r.Exceptions = o.Exceptions.Apply(r.Findings, s.TakenAt, exceptions.Asked{Complete: r.Complete, Roles: s.Asked.Roles})
 	slices.SortStableFunc(r.Findings, func(x, y report.Finding) int {
 		return cmp.Or(cmp.Compare(x.Severity.Rank(), y.Severity.Rank()), cmp.Compare(x.Role, y.Role),
 			cmp.Compare(x.Rule, y.Rule), cmp.Compare(x.Subject, y.Subject), cmp.Compare(x.ID, y.ID))
 	})
 	for _, f := range r.Findings {
+		if f.Accepted != nil {
+			r.Summary.Accepted++
+			continue
+		}
 		r.Summary.Findings.Add(f.Severity)
 	}
 	return r, nil

@@ -77,6 +77,8 @@ func full(t *testing.T) map[string]any {
 	c.Granted, c.Effective, c.Needed, c.Verdict = "yes", "conditional", "completed", report.VerdictUsed
 	r.Trails[0].Records[0].Access = "all"
 	o.Proposal.Proof.Status, o.Proposal.Policies[0].Kind, o.Proposal.Statements[0].Section = "partial", "inline", "core"
+	r.Exceptions.Entries[0].State, r.Exceptions.Severities[0].Severity = report.ExceptionExpired, report.Info
+	r.Exceptions.Entries[0].Until, f.Accepted.Until = "2027-01-31", "2027-01-31"
 	settle(r.Drift)
 	return decoded(t, r)
 }

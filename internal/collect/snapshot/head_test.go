@@ -21,7 +21,7 @@ func TestReadHead(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	for text, why := range map[string]string{"": "not a snapshot", "{}": "before schema", string(data[:300]): "truncated",
+	for text, why := range map[string]string{"": "not a snapshot", "{}": "not a snapshot", string(data[:300]): "truncated",
 		strings.Replace(string(data), `"schemaVersion": 1`, `"schemaVersion": 7`, 1): "schema version 7"} {
 		if _, err := ReadHead(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%.40q: error %v, want %q", text, err, why)
