@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sagemaker-role-audit/internal/analyze"
+	"sagemaker-role-audit/internal/analyze/actions"
 	"sagemaker-role-audit/internal/collect"
 	"sagemaker-role-audit/internal/collect/snapshot"
 )
@@ -135,7 +136,7 @@ func (a *app) collect(ctx context.Context, log *logFlags, timeout time.Duration,
 	}
 	o.Log = log.logger(stderr)
 	o.InScope = analyze.TrustsSageMaker
-	o.Version = version
+	o.Version, o.Catalog = version, actions.Load().Version()
 	return collect.Collect(ctx, o)
 }
 

@@ -64,6 +64,8 @@ type Options struct {
 	Log *slog.Logger
 	// Version goes into the user agent.
 	Version string
+	// Catalog is the version of the caller's catalogue of actions, for the record.
+	Catalog string
 
 	// Of tests: the wire, and the longest pause before a retry.
 	httpClient httpClient
@@ -264,10 +266,10 @@ func (r *run) snapshot() *snapshot.Snapshot {
 		Schema: snapshot.Schema, SchemaVersion: snapshot.SchemaVersion, FactsVersion: snapshot.FactsVersion,
 		TakenAt: r.takenAt, Account: r.account, Caller: r.caller,
 		Regions: snapshot.Regions{Read: r.read, Enabled: r.enabled},
-		Asked:   snapshot.Asked{Roles: slices.Clone(r.Roles), Usage: r.Usage},
+		Asked:   snapshot.Asked{Roles: slices.Clone(r.Roles), Usage: r.Usage, Catalog: r.Catalog},
 		Window:  r.window, JobsWindow: r.jobsWindow,
 		Calls: r.calls, Coverage: r.coverage, Gaps: r.gaps,
-		Policies: r.kept.policies, Roles: r.kept.roles, Resources: r.resources, Manifests: r.manifests, Trails: r.trails, Accessed: r.accessed, Usage: r.used, Jobs: r.allJobs,
+		Policies: r.kept.policies, Roles: r.kept.roles, OtherRoles: r.kept.others, Resources: r.resources, Manifests: r.manifests, Trails: r.trails, Accessed: r.accessed, Usage: r.used, Jobs: r.allJobs,
 	}
 	if s.Account.ID == "" {
 		s.Account = accountOf(s)

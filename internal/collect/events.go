@@ -118,7 +118,9 @@ func (s *scope) concerns(k *snapshot.UseKey) bool {
 	case !k.ChangesGrant():
 		return false
 	case k.Params.RoleName != "":
-		return s.names[k.Params.RoleName]
+		// A role that was deleted, or no longer trusts SageMaker, is in no scope, and
+		// a baseline may have it.
+		return s.names[k.Params.RoleName] || k.EventName == "DeleteRole" || k.EventName == "UpdateAssumeRolePolicy"
 	}
 	return s.policies[k.Params.PolicyARN]
 }

@@ -26,6 +26,8 @@ const fewest = 5
 type roleSet struct {
 	roles    []snapshot.Role
 	policies []snapshot.ManagedPolicy
+	// others are the account's other roles, nil where not all were listed.
+	others []snapshot.RoleKey
 }
 
 // fewRoles reports whether the roles that were asked for are few and known by name.
@@ -169,10 +171,28 @@ func (r *run) roles(ctx context.Context, sweep *roleSet, named map[string]bool) 
 	}
 	kept := reader.withPolicies(ctx, found)
 	complete := !reader.lost && ctx.Err() == nil
+	if sweep != nil && complete {
+		kept.others = otherRoles(sweep.roles, found)
+	}
 	r.missingSelectors(kept.roles, named, complete)
 	r.cover(snapshot.Coverage{Source: snapshot.SourceRoles, Scope: snapshot.ScopeAll, Items: len(kept.roles), Complete: complete})
 	r.tell(Status{Source: snapshot.SourceRoles, Items: len(kept.roles), Done: true})
 	return kept
+}
+
+// otherRoles are the roles of the account that were not kept.
+func otherRoles(all, kept []snapshot.Role) []snapshot.RoleKey {
+	is := make(map[snapshot.RoleKey]bool, len(kept))
+	for i := range kept {
+		is[kept[i].RoleKey] = true
+	}
+	others := []snapshot.RoleKey{}
+	for i := range all {
+		if !is[all[i].RoleKey] {
+			others = append(others, all[i].RoleKey)
+		}
+	}
+	return others
 }
 
 func (r *run) wanted(role snapshot.Role, named map[string]bool) bool {

@@ -19,17 +19,20 @@ type field struct {
 	name  string
 	write func(*bufio.Writer) error
 	read  func(*json.Decoder) error
+	// absent, where set, says of the snapshot to be written that it lacks the key; a
+	// reader goes on without it.
+	absent func() bool
 }
 
 func value(name string, v any) field {
-	return field{name,
-		func(w *bufio.Writer) error { return encode(w, v) },
-		func(d *json.Decoder) error { return d.Decode(v) }}
+	return field{name: name,
+		write: func(w *bufio.Writer) error { return encode(w, v) },
+		read:  func(d *json.Decoder) error { return d.Decode(v) }}
 }
 
 func list[T any](name string, v *[]T, seen func(*T)) field {
-	return field{name,
-		func(w *bufio.Writer) error {
+	return field{name: name,
+		write: func(w *bufio.Writer) error {
 			w.WriteByte('[')
 			for i := range *v {
 				if i > 0 {
@@ -43,7 +46,7 @@ func list[T any](name string, v *[]T, seen func(*T)) field {
 			_, err := w.WriteString("\n]")
 			return err
 		},
-		func(d *json.Decoder) error {
+		read: func(d *json.Decoder) error {
 			if err := delim(d, '['); err != nil {
 				return err
 			}
@@ -61,6 +64,13 @@ func list[T any](name string, v *[]T, seen func(*T)) field {
 			*v = slices.Clip(*v)
 			return delim(d, ']')
 		}}
+}
+
+// optional is the list as a key that may be absent: of a nil list.
+func optional[T any](name string, v *[]T) field {
+	f := list(name, v, nil)
+	f.absent = func() bool { return *v == nil }
+	return f
 }
 
 func encode(w *bufio.Writer, v any) error {
@@ -95,7 +105,7 @@ func (s *Snapshot) fields() []field {
 		value("regions", &s.Regions), value("asked", &s.Asked),
 		value("window", &s.Window), value("jobsWindow", &s.JobsWindow), value("calls", &s.Calls),
 		list("coverage", &s.Coverage, nil), list("gaps", &s.Gaps, nil),
-		list("policies", &s.Policies, nil), list("roles", &s.Roles, nil),
+		list("policies", &s.Policies, nil), list("roles", &s.Roles, nil), optional("otherRoles", &s.OtherRoles),
 		list("resources", &s.Resources, nil), list("manifests", &s.Manifests, nil), list("trails", &s.Trails, nil), list("accessed", &s.Accessed, in.Accessed),
 		list("usage", &s.Usage, in.Usage), list("jobs", &s.Jobs, in.Job),
 	}
@@ -107,6 +117,9 @@ func Write(w io.Writer, s *Snapshot) error {
 	s.Sort()
 	b := bufio.NewWriterSize(w, 1<<16)
 	for i, f := range s.fields() {
+		if f.absent != nil && f.absent() {
+			continue
+		}
 		if i == 0 {
 			b.WriteString("{\n")
 		} else {
@@ -172,17 +185,24 @@ func (s *Snapshot) read(r io.Reader, last string) (*json.Decoder, error) {
 	if err := delim(d, '{'); err != nil {
 		return nil, fmt.Errorf("not a snapshot: %w", truncated(err))
 	}
+	var key json.Token // read and not yet met
 	for i, f := range s.fields() {
-		key, err := d.Token()
-		if err != nil {
-			return nil, fmt.Errorf("snapshot: before %s: %w", f.name, truncated(err))
+		if key == nil {
+			var err error
+			if key, err = d.Token(); err != nil {
+				return nil, fmt.Errorf("snapshot: before %s: %w", f.name, truncated(err))
+			}
 		}
 		if key != f.name {
+			if f.absent != nil {
+				continue
+			}
 			if i == 0 {
 				return nil, fmt.Errorf("not a snapshot: it begins with %s, not with its schema", quoted(key))
 			}
 			return nil, fmt.Errorf("snapshot: %s where %q should be", quoted(key), f.name)
 		}
+		key = nil
 		if err := f.read(d); err != nil {
 			return nil, fmt.Errorf("snapshot: %s: %w", f.name, truncated(err))
 		}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -231,5 +232,25 @@ func TestInterner(t *testing.T) {
 	}
 	if &jobs[0].Channels[0] != &jobs[1].Channels[0] || &jobs[0].MetricNames[0] != &jobs[1].MetricNames[0] {
 		t.Error("equal lists do not share their memory")
+	}
+}
+
+// otherRoles may be absent, which is not the same as empty.
+func TestOtherRolesMayBeAbsent(t *testing.T) {
+	for name, others := range map[string][]RoleKey{"absent": nil, "empty": {}, "one": {{ARN: "arn:aws:iam::123456789012:role/a", ID: "AROAA"}}} {
+		var b bytes.Buffer
+		if err := Write(&b, &Snapshot{OtherRoles: others}); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := strings.Contains(b.String(), "otherRoles"), others != nil; got != want {
+			t.Errorf("%s: the key is there: %v", name, got)
+		}
+		s, err := Read(&b)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if (s.OtherRoles == nil) != (others == nil) || !slices.Equal(s.OtherRoles, others) {
+			t.Errorf("%s: read back %v", name, s.OtherRoles)
+		}
 	}
 }

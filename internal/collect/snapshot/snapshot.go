@@ -48,6 +48,10 @@ type Snapshot struct {
 
 	Policies []ManagedPolicy `json:"policies"`
 	Roles    []Role          `json:"roles"`
+	// OtherRoles are the account's roles that are not among Roles: what is in neither
+	// does not exist. Nil where not all roles were listed, and in files of before 0.1.0
+	// was released.
+	OtherRoles []RoleKey `json:"otherRoles,omitempty"`
 	// Resources are the policies of the roles' buckets and keys that could be read.
 	Resources []ResourcePolicy `json:"resources"`
 	// Manifests are those of the jobs' channels that were read.
@@ -78,6 +82,9 @@ type Regions struct {
 type Asked struct {
 	Roles []string `json:"roles,omitempty"`
 	Usage string   `json:"usage"`
+	// Catalog is the version of the catalogue of actions of the program that asked,
+	// empty where it does not say.
+	Catalog string `json:"catalog,omitempty"`
 }
 
 // Window is a half-open span of time, [From, To).
@@ -284,6 +291,7 @@ func (s *Snapshot) Sort() {
 	})
 	slices.SortFunc(s.Policies, func(a, b ManagedPolicy) int { return cmp.Compare(a.ARN, b.ARN) })
 	slices.SortFunc(s.Roles, func(a, b Role) int { return cmp.Or(cmp.Compare(a.ARN, b.ARN), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(s.OtherRoles, func(a, b RoleKey) int { return cmp.Or(cmp.Compare(a.ARN, b.ARN), cmp.Compare(a.ID, b.ID)) })
 	for i := range s.Roles {
 		r := &s.Roles[i]
 		slices.SortFunc(r.Inline, func(a, b InlinePolicy) int { return cmp.Compare(a.Name, b.Name) })
