@@ -26,6 +26,9 @@ var rooms = map[string][]string{
 		"internal/analyze/...", "internal/collect/snapshot",
 	},
 	"internal/analyze/actions": {},
+	"internal/analyze/declared": {
+		"internal/analyze/policy", "github.com/hashicorp/terraform-json",
+	},
 	"internal/analyze/exceptions": {
 		"internal/analyze/report", "internal/collect/snapshot", "go.yaml.in/yaml/v3",
 	},

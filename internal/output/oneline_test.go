@@ -21,7 +21,9 @@ func TestOneLine(t *testing.T) {
 	}{
 		{"audit 123456789012: 3 high findings", func(r *report.Report) {}},
 		{"audit 123456789012: 2 widenings, 1 other change since 2026-11-19, 3 high findings", func(r *report.Report) {
-			r.Drift = drifted(func(d *report.Drift) { d.ChangesTotal, d.Summary = 3, report.DriftSummary{Widens: 1, Both: 1, Narrows: 1} })
+			r.Drift = drifted(func(d *report.Drift) {
+				d.ChangesTotal, d.Summary = 3, report.DriftSummary{Widens: 1, Both: 1, Narrows: 1}
+			})
 		}},
 		{"audit 123456789012: 1 widening since 2026-11-19, 1 critical, 3 high findings", func(r *report.Report) {
 			r.Summary.Findings.Critical = 1
