@@ -1,5 +1,7 @@
 package report
 
+import "time"
+
 // Accepted says who accepts a finding, and for how long.
 type Accepted struct {
 	By string `json:"by"`
@@ -50,4 +52,20 @@ var ExceptionStates = []string{ExceptionActive, ExceptionExpired, ExceptionUnuse
 type RuleSeverity struct {
 	Rule     string   `json:"rule"`
 	Severity Severity `json:"severity"`
+}
+
+// NewlyExpired are the exceptions that held at the baseline, no longer do, and have
+// findings: news, though nothing in the account changed. None without a baseline.
+func (r *Report) NewlyExpired() []Exception {
+	var out []Exception
+	if r.Exceptions == nil || r.Drift == nil || r.Drift.Baseline == nil {
+		return nil
+	}
+	held := r.Drift.Baseline.TakenAt.UTC().Format(time.DateOnly)
+	for _, e := range r.Exceptions.Entries {
+		if e.State == ExceptionExpired && e.Findings > 0 && e.Until >= held { // Until is the last day
+			out = append(out, e)
+		}
+	}
+	return out
 }
