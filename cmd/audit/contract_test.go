@@ -27,8 +27,12 @@ func checkReport(text []byte) error {
 	return checkSums(&r)
 }
 
-func checkSchema(text []byte) error {
-	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(report.SchemaJSON))
+func checkSchema(text []byte) error { return checkAgainst(report.SchemaJSON, text) }
+
+func checkDriftSchema(text []byte) error { return checkAgainst(report.DriftSchemaJSON, text) }
+
+func checkAgainst(schemaJSON, text []byte) error {
+	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(schemaJSON))
 	if err != nil {
 		return err
 	}

@@ -142,8 +142,8 @@ func (c *contextKeys) String() string {
 
 func (*contextKeys) Type() string { return "key=value" }
 
-// live are the flags that only mean something where an account is read.
-var live = []string{"profile", "region", "window", "usage", "endpoint-url"}
+// accountFlags are the flags that only mean something where an account is read.
+var accountFlags = []string{"profile", "region", "window", "usage", "endpoint-url"}
 
 // check errs on flags that make no sense, before anything is read.
 func (f *explainFlags) check(a *app, cmd *cobra.Command) error {
@@ -160,7 +160,7 @@ func (f *explainFlags) check(a *app, cmd *cobra.Command) error {
 		offline = "--from"
 	}
 	if offline != "" {
-		for _, name := range live {
+		for _, name := range accountFlags {
 			if cmd.Flags().Changed(name) {
 				return usagef("--%s is for reading an account, and %s reads none", name, offline)
 			}
@@ -232,6 +232,11 @@ func (a *app) asked(ctx context.Context, f *explainFlags, role string) (*snapsho
 	if role != "" {
 		roles = []string{role}
 	}
+	return a.live(ctx, f, roles)
+}
+
+// live reads the account of the credentials.
+func (a *app) live(ctx context.Context, f *explainFlags, roles []string) (*snapshot.Snapshot, error) {
 	return a.collect(ctx, &f.log, 0, collect.Options{
 		Profile: f.profile, EndpointURL: f.endpoint, Regions: f.regions, Roles: roles,
 		Window: time.Duration(f.window), JobsWindow: time.Duration(f.jobsWindow), Usage: f.usage.value,

@@ -84,6 +84,7 @@ and proposes the smallest policy that still works. It never writes to AWS.`,
   audit run                               audit the account of your credentials
   audit run -o table -o json=audit.json --save audit.snapshot.gz
   audit report --from audit.snapshot.gz   the same report again, offline
+  audit drift monday.snapshot.gz friday.snapshot.gz
   audit explain --demo churn-training s3:GetObject`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SetOut(a.stderr)
@@ -100,7 +101,7 @@ and proposes the smallest policy that still works. It never writes to AWS.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(newRun(a), newDemo(a), newReport(a), newBaseline(a), newExplain(a), newPropose(a), newVerify(a), newCheckJob(a), newPermissions(a), newSimulate(a), newVersion(a))
+	root.AddCommand(newRun(a), newDemo(a), newReport(a), newDrift(a), newBaseline(a), newExplain(a), newPropose(a), newVerify(a), newCheckJob(a), newPermissions(a), newSimulate(a), newVersion(a))
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultCompletionCmd()
 	strict(root)

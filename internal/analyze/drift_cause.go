@@ -98,7 +98,9 @@ func (t *changeTrail) by(kind report.ChangeKind, role, subjectKind, subject stri
 	if len(found) == 0 {
 		return nil, t.unexplained(names)
 	}
-	slices.SortFunc(found, func(a, b *snapshot.Usage) int { return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(b.LastEventID, a.LastEventID)) })
+	slices.SortFunc(found, func(a, b *snapshot.Usage) int {
+		return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(b.LastEventID, a.LastEventID))
+	})
 	u := found[0]
 	by := changeBy(u)
 	for _, v := range found {
@@ -190,4 +192,3 @@ var mirrored = map[report.ChangeKind]report.ChangeKind{
 	report.NewJob: report.UseAgedOut, report.NewImage: report.UseAgedOut, report.NewBucket: report.UseAgedOut,
 	report.FirstUse: report.UseAgedOut, report.NewlyDenied: report.UseAgedOut, report.PersonAssumed: report.UseAgedOut,
 }
-

@@ -131,26 +131,35 @@ func (c *comparison) effectOfMove(x *report.Change, before, after *heldPolicy, r
 	var together report.Effect
 	unmoved := 0
 	for i, s := range all {
-		effect := c.judge.judge(s.before, s.after, s.known).effect
-		if effect == report.NoEffect {
+		j := c.judge.judge(s.before, s.after, s.known)
+		if j.effect == report.NoEffect {
 			unmoved += s.roles
 		}
 		if i == 0 {
-			together = effect
-		} else {
-			together = both(together, effect)
+			together, x.Newly, x.NoLonger = j.effect, j.newly, j.noLonger
+			continue
 		}
+		together = both(together, j.effect)
+		x.Newly, x.NoLonger = most(x.Newly, j.newly), most(x.NoLonger, j.noLonger)
 	}
 	switch {
 	case together == report.NoEffect:
-		x.Effect, x.Newly, x.NoLonger = together, report.Newly{}, report.Newly{}
-		x.EffectWhy = "what changed in it, every role that has it is granted by other policies, or kept from by its boundary"
-	case together != report.UnknownEffect:
-		x.Effect = together
+		x.EffectWhy = "changes nothing: what changed in it, other policies grant to every role that has it, or a boundary keeps from them"
+	case together == report.UnknownEffect && alone.effect != report.UnknownEffect:
+		together = alone.effect
 	}
+	x.Effect = together
 	if unmoved > 0 && unmoved < len(roles) {
 		x.EffectWhy += fmt.Sprintf("; it changes nothing for %d of the %d roles", unmoved, len(roles))
 	}
+}
+
+// most is of the role that gains most.
+func most(a, b report.Newly) report.Newly {
+	if b.Actions+b.Broader > a.Actions+a.Broader {
+		return b
+	}
+	return a
 }
 
 // moveWithin is the move for one role, with what the role has beside on both sides.
@@ -183,4 +192,3 @@ func (c *comparison) moveWithin(r reached, before, after *heldPolicy) (was, is g
 	is.add(after)
 	return was, is, known
 }
-

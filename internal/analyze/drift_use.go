@@ -150,7 +150,10 @@ func (s sightings) call(kind, subject string, u *snapshot.Usage, words string) {
 }
 
 func callWords(c *call, denied bool) string {
-	words := "called by " + c.by
+	words := "called in the session " + cmp.Or(c.Who.Session, "without a name")
+	if c.by != "" && c.by != "unknown" {
+		words += ", by " + c.by
+	}
 	if denied {
 		words = cmp.Or(refusedBy(layersOfCall(c)), "refused")
 	}
@@ -375,7 +378,6 @@ func (c *comparison) vanished(sub *subject, k seenKey, x *sighting) {
 	c.seenChange(sub, k, x, false)
 }
 
-
 // unseen takes in a sighting that cannot be compared.
 func (c *comparison) unseen(sub *subject, k seenKey, why, side string) {
 	kinds := []report.ChangeKind{newKind[k.kind], report.UseAgedOut}
@@ -434,7 +436,7 @@ func (c *comparison) seenChange(sub *subject, k seenKey, x *sighting, appeared b
 
 var freshTitles = map[string]string{
 	report.SubjectJob:    "Jobs %s use role %s, and did not in the baseline's window",
-	report.SubjectImage:  "Image %s runs as role %s, and did not in the baseline's window",
+	report.SubjectImage:  "Image %s runs in jobs of role %s, and did not in the baseline's window",
 	report.SubjectBucket: "Bucket %s is used with role %s, and was not in the baseline's window",
 	report.SubjectAction: "%s was used by role %s, and was not in the baseline's window",
 	report.SubjectDenied: "%s was refused to role %s, and was not in the baseline's window",

@@ -13,6 +13,7 @@ func writeTable(buf *bytes.Buffer, r *report.Report, o Options) error {
 	v := arrange(r)
 	p.head(v)
 	p.summary(v)
+	p.driftPart(v)
 	for i, role := range v.roles {
 		p.role(role, i+1, len(v.roles))
 	}
