@@ -44,7 +44,7 @@ func (p *page) drift(d *report.Drift) {
 		}
 		p.field("Changes", text(changeCounts(d)).styled(changesStyle(d)))
 	}
-	if d.Baseline == nil || d.DeviationsTotal > 0 {
+	if d.DeviationsTotal > 0 || d.Baseline == nil && d.UnknownTotal == 0 {
 		p.field("Deviations", text(fmt.Sprint(d.DeviationsTotal)))
 	}
 	for i := range d.Changes[:min(len(d.Changes), maxChanges)] {
@@ -73,7 +73,7 @@ func (p *page) drift(d *report.Drift) {
 // maxChanges is how many changes, and deviations, a table shows in full.
 const maxChanges = 60
 
-var sideWords = map[string]string{report.SideBaseline: "not in the baseline", report.SideCurrent: "not in the current snapshot", report.SideBoth: "on both sides"}
+var sideWords = map[string]string{report.SideBaseline: "not in the baseline", report.SideCurrent: "not in the current snapshot", report.SideBoth: "on both sides", report.SideDeclared: "not in what is declared"}
 
 func evidencedPara(e *report.Evidenced) para {
 	s := join(", ", e.Name, "taken "+minute(e.TakenAt)+" UTC", fmt.Sprintf("usage of %s, jobs of %s", days(e.Window.From, e.Window.To), days(e.JobsWindow.From, e.JobsWindow.To)))
