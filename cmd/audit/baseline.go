@@ -128,7 +128,7 @@ func (a *app) accept(cmd *cobra.Command, f *acceptFlags) error {
 			return err
 		}
 	}
-	fmt.Fprintf(cleanWriter{a.stderr}, "%s: %d exceptions new, %d renewed, %d in force already\n", f.config, len(added.New), len(added.Renewed), len(added.Held))
+	fmt.Fprintf(cleanWriter{a.stderr}, "%s: exceptions: %d new, %d renewed, %d in force already\n", f.config, len(added.New), len(added.Renewed), len(added.Held))
 	for _, e := range added.Unsafe {
 		fmt.Fprintf(cleanWriter{a.stderr}, "left out, its text could look like other text: %s of %s: %q\n", e.Rule, e.Role, e.Subject)
 	}
@@ -206,7 +206,7 @@ func newCheckConfig(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(a.stdout, "%d exceptions, %d severities\n", len(x.Entries), len(x.Severities))
+			_, err = fmt.Fprintf(a.stdout, "exceptions: %d, severities: %d\n", len(x.Entries), len(x.Severities))
 			return err
 		},
 	}
