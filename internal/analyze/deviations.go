@@ -22,9 +22,12 @@ func Deviations(s *snapshot.Snapshot, d *declared.Account, drift *report.Drift) 
 	if drift == nil {
 		drift = &report.Drift{Current: evidenced(s), Changes: []report.Change{}, Tool: []report.ToolChange{}, Unknown: []report.Uncompared{}}
 	}
-	v := &deviator{snapshot: s, declared: d, judge: newGrantJudge(), policies: map[string]*snapshot.ManagedPolicy{}}
+	v := &deviator{snapshot: s, declared: d, judge: newGrantJudge(), policies: map[string]*snapshot.ManagedPolicy{}, others: map[string]bool{}}
 	for i := range s.Policies {
 		v.policies[s.Policies[i].ARN] = &s.Policies[i]
+	}
+	for _, k := range s.OtherRoles {
+		v.others[nameOf(k.ARN)] = true
 	}
 	live := map[string]bool{}
 	for i := range s.Roles {
@@ -56,8 +59,10 @@ type deviator struct {
 	declared *declared.Account
 	judge    *grantJudge
 	policies map[string]*snapshot.ManagedPolicy
-	found    []report.Deviation
-	unknown  []report.Uncompared
+	// others are the names of the live roles that are in no scope.
+	others  map[string]bool
+	found   []report.Deviation
+	unknown []report.Uncompared
 }
 
 // add completes a deviation of a role and takes it in.
@@ -134,7 +139,7 @@ func (v *deviator) notLive(d *declared.Role) {
 		trusts = "is to"
 	}
 	what := fmt.Sprintf("role %s, which is declared by %s", d.Name, d.Where)
-	beside := slices.ContainsFunc(v.snapshot.OtherRoles, func(k snapshot.RoleKey) bool { return nameOf(k.ARN) == d.Name })
+	beside := v.others[d.Name]
 	switch {
 	case beside && trusts == "is to":
 		v.add(report.Deviation{Role: arn, Kind: report.DeviationTrust, Subject: "trust policy", Declared: trustWords(d.Trust.Value), Live: "does not trust SageMaker",
