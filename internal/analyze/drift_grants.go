@@ -23,55 +23,66 @@ func (c *comparison) grants(b, n *snapshot.Role) {
 	if !c.mayDiffer(b, n) {
 		return
 	}
-	var (
-		common []*heldPolicy // the same on both sides, or of the same meaning
-		steps  []step
-	)
+	beside, steps, boundary := c.differences(b, n)
+	if len(steps) == 0 && boundary == nil {
+		return
+	}
+	known := inBoth(c.contextOf(c.base, b), c.contextOf(c.current, n))
+	whole := report.Effect("")
+	if moves := len(steps) + len(c.movedOf(b, n)); boundary != nil || moves > 1 {
+		before, _ := c.fullGrant(c.base, b)
+		after, _ := c.fullGrant(c.current, n)
+		whole = c.judge.judge(before, after, known).effect
+	}
+	for _, s := range steps {
+		before, after := beside, beside
+		before.add(s.before)
+		after.add(s.after)
+		c.grantChange(n, s, c.judge.judge(before, after, known), whole)
+	}
+	if boundary != nil {
+		before := c.eitherSide(b, n)
+		after := before
+		before.limit(boundary.before)
+		after.limit(boundary.after)
+		c.grantChange(n, *boundary, c.judge.judge(before, after, known), whole)
+	}
+}
+
+// differences are what is otherwise in the policies of a role, and what both sides have
+// beside: the same documents, or documents of the same meaning, within the same boundary.
+func (c *comparison) differences(b, n *snapshot.Role) (beside grantSide, steps []step, boundary *step) {
+	var common []*heldPolicy
 	if !unreadOf(b, "inline") && !unreadOf(n, "inline") {
 		steps, common = c.inline(b, n, steps, common)
 	}
 	if !unreadOf(b, "attached") && !unreadOf(n, "attached") {
 		steps, common = c.attached(b, n, steps, common)
 	}
-	boundary := c.boundary(b, n)
-	if len(steps) == 0 && boundary == nil {
-		return
+	boundary = c.boundary(b, n)
+	for _, d := range common {
+		beside.add(d)
 	}
-	known := inBoth(c.contextOf(c.base, b), c.contextOf(c.current, n))
-	var limit *heldPolicy // the same on both sides
-	if boundary == nil && b.Boundary != "" && !c.policyMoved(b.Boundary) {
-		limit = c.managed(c.base, b.Boundary)
-	}
-	whole := report.Effect("")
-	if moves := len(steps) + len(c.reachedOf(n)); boundary != nil || moves > 1 {
-		before, _ := c.fullGrant(c.base, b)
-		after, _ := c.fullGrant(c.current, n)
-		whole = c.judge.judge(before, after, known).effect
-	}
-	for _, s := range steps {
-		before, after := grantSide{docs: common, boundary: limit}, grantSide{docs: common, boundary: limit}
-		before.add(s.before)
-		after.add(s.after)
-		c.grantChange(n, s, c.judge.judge(before, after, known), whole)
-	}
-	if boundary != nil {
-		// Of all that the role is granted on either side, what does the limit take away?
-		all := grantSide{}
-		for _, h := range []struct {
-			*half
-			r *snapshot.Role
-		}{{c.base, b}, {c.current, n}} {
-			g, _ := c.fullGrant(h.half, h.r)
-			for _, d := range g.docs {
-				all.add(d)
+	for _, r := range []*snapshot.Role{b, n} {
+		for _, what := range r.Unread {
+			if what != "tags" {
+				beside.unsure(unreadWords(what) + " could not be read")
 			}
-			all.open = all.open || g.open && g.why != whyBoundary
 		}
-		before, after := all, all
-		before.limit(boundary.before)
-		after.limit(boundary.after)
-		c.grantChange(n, *boundary, c.judge.judge(before, after, known), whole)
 	}
+	if boundary == nil && b.Boundary != "" && b.Boundary == n.Boundary && !c.policyMoved(b.Boundary) {
+		beside.limit(c.onBothSides(b.Boundary))
+	}
+	return beside, steps, boundary
+}
+
+// eitherSide is all that the role is granted on either side, without its boundary: what
+// does a boundary take away of it?
+func (c *comparison) eitherSide(b, n *snapshot.Role) grantSide {
+	var all grantSide
+	c.identity(&all, c.base, b)
+	c.identity(&all, c.current, n)
+	return all
 }
 
 // mayDiffer is the quick look: of most roles nothing has changed.
@@ -129,6 +140,16 @@ func (c *comparison) inline(b, n *snapshot.Role, steps []step, common []*heldPol
 	return steps, common
 }
 
+// onBothSides is a managed policy that has not moved; without a document where one side
+// did not read it.
+func (c *comparison) onBothSides(arn string) *heldPolicy {
+	b, n := c.managed(c.base, arn), c.managed(c.current, arn)
+	if b.document == nil {
+		return b
+	}
+	return n
+}
+
 // canonical chooses one of two documents of the same meaning, the same one whichever
 // side is called the baseline.
 func (s *step) canonical() *heldPolicy {
@@ -158,7 +179,7 @@ func (c *comparison) attached(b, n *snapshot.Role, steps []step, common []*heldP
 			}
 			continue // told once for all its roles
 		case was && is:
-			common = append(common, c.managed(c.current, arn))
+			common = append(common, c.onBothSides(arn))
 			continue
 		case is:
 			s.kind, s.after = report.PolicyAttached, c.managed(c.current, arn)
@@ -246,29 +267,32 @@ func (c *comparison) contextOf(h *half, r *snapshot.Role) roleContext {
 	return k
 }
 
-const whyBoundary = "its permissions boundary could not be read"
-
 // fullGrant is all that a side's policies give a role.
 func (c *comparison) fullGrant(h *half, r *snapshot.Role) (grantSide, roleContext) {
-	g := grantSide{}
+	var g grantSide
+	c.identity(&g, h, r)
+	if r.Boundary != "" {
+		g.limit(c.managed(h, r.Boundary))
+	}
+	if unreadOf(r, "boundary") {
+		g.unsure(unreadWords("boundary") + " could not be read")
+	}
+	return g, c.contextOf(h, r)
+}
+
+// identity adds the role's identity policies as a side has them.
+func (c *comparison) identity(g *grantSide, h *half, r *snapshot.Role) {
 	for _, p := range r.Inline {
 		g.add(c.judge.held(p.Document, "inline", p.Name, "", ""))
 	}
 	for _, a := range r.Attached {
 		g.add(c.managed(h, a.ARN))
 	}
-	if r.Boundary != "" {
-		g.limit(c.managed(h, r.Boundary))
-	}
-	for _, what := range r.Unread {
-		switch what {
-		case "boundary":
-			g.unsure(whyBoundary)
-		case "inline", "attached":
-			g.unsure("its " + what + " policies could not be read")
+	for _, what := range []string{"inline", "attached"} {
+		if unreadOf(r, what) {
+			g.unsure(unreadWords(what) + " could not be read")
 		}
 	}
-	return g, c.contextOf(h, r)
 }
 
 // managed is a managed policy as a side has it; without a document where it was not read.

@@ -63,8 +63,12 @@ type grantSide struct {
 	absent bool
 }
 
+// unsure keeps the first reason in the order of the alphabet, so that it does not matter
+// which side is read first.
 func (g *grantSide) unsure(why string) {
-	g.open, g.why = true, cmp.Or(g.why, why)
+	if !g.open || why < g.why {
+		g.open, g.why = true, why
+	}
 }
 
 // add takes in an identity policy, nil for none. One that is there already is not taken
@@ -255,8 +259,9 @@ func (g *grantJudge) judge(before, after grantSide, k roleContext) judgedGrant {
 
 func (g *grantJudge) judged(before, after grantSide, k roleContext) judgedGrant {
 	if before.open || after.open {
-		return judgedGrant{effect: report.UnknownEffect, why: cmp.Or(after.why, before.why),
-			newly: report.Newly{Note: "not counted: " + cmp.Or(after.why, before.why)}, noLonger: report.Newly{Note: "not counted: " + cmp.Or(after.why, before.why)}}
+		why := cmp.Or(min(before.why, after.why), before.why, after.why) // the same, whichever is called before
+		note := report.Newly{Note: "not counted: " + why}
+		return judgedGrant{effect: report.UnknownEffect, why: "cannot be judged: " + why, newly: note, noLonger: note}
 	}
 	widens, narrows := g.within(after, before, k), g.within(before, after, k)
 	j := judgedGrant{effect: effectOf(widens.truth, narrows.truth)}

@@ -30,11 +30,11 @@ func (c *comparison) reach(arn string, b, n *snapshot.Role, boundary bool) {
 	c.reaches[arn] = append(c.reaches[arn], reached{b, n, boundary})
 }
 
-// reachedOf are the moved policies that the role has.
-func (c *comparison) reachedOf(n *snapshot.Role) []string {
+// movedOf are the moved policies that a role has on both sides.
+func (c *comparison) movedOf(b, n *snapshot.Role) []string {
 	var arns []string
 	for _, a := range n.Attached {
-		if c.policyMoved(a.ARN) {
+		if c.policyMoved(a.ARN) && slices.ContainsFunc(b.Attached, func(x snapshot.AttachedPolicy) bool { return x.ARN == a.ARN }) {
 			arns = append(arns, a.ARN)
 		}
 	}
@@ -165,29 +165,15 @@ func most(a, b report.Newly) report.Newly {
 // moveWithin is the move for one role, with what the role has beside on both sides.
 func (c *comparison) moveWithin(r reached, before, after *heldPolicy) (was, is grantSide, known roleContext) {
 	known = inBoth(c.contextOf(c.base, r.before), c.contextOf(c.current, r.after))
-	gb, _ := c.fullGrant(c.base, r.before)
-	gn, _ := c.fullGrant(c.current, r.after)
 	if r.boundary {
-		all := gb
-		all.boundary = nil
-		for _, d := range gn.docs {
-			all.add(d)
-		}
-		was, is = all, all
+		was = c.eitherSide(r.before, r.after)
+		is = was
 		was.limit(before)
 		is.limit(after)
 		return was, is, known
 	}
-	var common []*heldPolicy
-	for _, d := range gn.docs {
-		if d != after && slices.Contains(gb.docs, d) {
-			common = append(common, d)
-		}
-	}
-	was, is = grantSide{docs: common}, grantSide{docs: common}
-	if gb.boundary == gn.boundary {
-		was.boundary, is.boundary = gb.boundary, gn.boundary
-	}
+	was, _, _ = c.differences(r.before, r.after)
+	is = was
 	was.add(before)
 	is.add(after)
 	return was, is, known

@@ -339,6 +339,11 @@ func (h *half) jobsMissing() bool {
 	return slices.ContainsFunc(h.Gaps, func(g snapshot.Gap) bool { return g.Impact == snapshot.ImpactJobs })
 }
 
+const (
+	whyOneSided = "it was within both windows, and one side alone has it: AWS may have shown it late"
+	whyNoRecord = "it is known from other calls, and most of its kind leave no record: whether it was there before, or goes on, is not known"
+)
+
 // appeared tells of what the later side alone saw. It is new only if it was after the
 // earlier side's window, and that side would have seen the like in its own.
 func (c *comparison) appeared(sub *subject, k seenKey, x *sighting) {
@@ -348,11 +353,11 @@ func (c *comparison) appeared(sub *subject, k seenKey, x *sighting) {
 		return // the later side looks further back: no first of anything
 	case !c.older.covers(k, x):
 		if leavesNoRecord(k) && !x.jobs {
-			c.unseen(sub, k, "it was seen through other calls, and most of its kind leave no record: whether it is the first is not known", c.older.side)
+			c.unseen(sub, k, whyNoRecord, c.older.side)
 		}
 		return // its region is told of
 	case x.first.Before(w.To):
-		c.unseen(sub, k, fmt.Sprintf("it was at %s, within both windows, and one side alone has it: CloudTrail may have delivered it late", minute(x.first)), report.SideBoth)
+		c.unseen(sub, k, whyOneSided, report.SideBoth)
 		return
 	}
 	c.seenChange(sub, k, x, true)
@@ -365,11 +370,11 @@ func (c *comparison) vanished(sub *subject, k seenKey, x *sighting) {
 	switch {
 	case !c.newer.covers(k, x):
 		if leavesNoRecord(k) && !x.jobs {
-			c.unseen(sub, k, "it was seen through other calls, and most of its kind leave no record: whether it goes on is not known", c.newer.side)
+			c.unseen(sub, k, whyNoRecord, c.newer.side)
 		}
 		return
 	case !x.last.Before(w.From):
-		c.unseen(sub, k, fmt.Sprintf("it was at %s, within both windows, and one side alone has it", minute(x.last)), report.SideBoth)
+		c.unseen(sub, k, whyOneSided, report.SideBoth)
 		return
 	case !x.last.Before(w.To.Add(-v.To.Sub(v.From))):
 		c.unseen(sub, k, "the later window is shorter than the earlier one, and begins after it", c.newer.side)
