@@ -176,6 +176,18 @@ func (v *deviator) managed(arn string) *heldPolicy {
 
 // liveGrant is all that the live policies give the role.
 func (v *deviator) liveGrant(r *snapshot.Role) grantSide {
+	g := v.liveIdentity(r)
+	if r.Boundary != "" {
+		g.limit(v.managed(r.Boundary))
+	}
+	if unreadOf(r, "boundary") {
+		g.unsure(unreadWords("boundary") + " could not be read")
+	}
+	return g
+}
+
+// liveIdentity is the same less the boundary.
+func (v *deviator) liveIdentity(r *snapshot.Role) grantSide {
 	g := grantSide{}
 	for _, p := range r.Inline {
 		g.add(v.judge.held(p.Document, "inline", p.Name, "", ""))
@@ -183,12 +195,9 @@ func (v *deviator) liveGrant(r *snapshot.Role) grantSide {
 	for _, a := range r.Attached {
 		g.add(v.managed(a.ARN))
 	}
-	if r.Boundary != "" {
-		g.limit(v.managed(r.Boundary))
-	}
-	for _, what := range r.Unread {
-		if what != "tags" {
-			g.unsure("its " + what + " policies could not be read")
+	for _, what := range []string{"inline", "attached"} {
+		if unreadOf(r, what) {
+			g.unsure(unreadWords(what) + " could not be read")
 		}
 	}
 	return g
@@ -271,11 +280,11 @@ func (v *deviator) boundary(r *snapshot.Role, d *declared.Role) *heldPolicy {
 		}
 	}
 	all := grantSide{}
-	for _, g := range []grantSide{v.liveGrant(r), v.declaredGrant(d, nil)} {
+	for _, g := range []grantSide{v.liveIdentity(r), v.declaredIdentity(d)} {
 		for _, p := range g.docs {
 			all.add(p)
 		}
-		if g.open && g.why != whyBoundary {
+		if g.open {
 			all.unsure(g.why)
 		}
 	}

@@ -198,9 +198,9 @@ func (v *deviator) document(p *declared.Policy) *heldPolicy {
 	return v.judge.held(p.Document.Value, "declared", cmp.Or(p.Name, nameOf(p.ARN)), p.ARN, "as declared")
 }
 
-// declaredGrant is all that the declared policies give a role.
-func (v *deviator) declaredGrant(d *declared.Role, limit *heldPolicy) grantSide {
-	g := grantSide{boundary: limit}
+// declaredIdentity is all that the declared policies give a role, as far as it is known.
+func (v *deviator) declaredIdentity(d *declared.Role) grantSide {
+	g := grantSide{}
 	for i := range d.Policies {
 		if p := &d.Policies[i]; p.Document.State != declared.Unknown {
 			g.add(v.document(p))
