@@ -55,7 +55,7 @@ CLI. It only reads; audit permissions prints the IAM policy it needs.`,
 		Example: `  audit run
   audit run --profile prod --region eu-west-1 --role 'ml-*'
   audit run -o table -o json=audit.json --save audit.snapshot.gz --fail-on high
-  audit run --quiet --history /var/lib/audit --only-changes --fail-on-change widening`,
+  audit run --history /var/lib/audit --only-changes --fail-on-change widening`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.compare.check(cmd, &f.report); err != nil {
 				return err
