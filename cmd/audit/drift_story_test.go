@@ -123,8 +123,8 @@ func (s *story) job(name, image, input string, at time.Time) {
 	s.account.Jobs = append(s.account.Jobs, awssim.TrainingJob{Region: "us-east-1", TrainingJobName: name, RoleArn: arn, TrainingJobStatus: "Completed", SecondaryStatus: "Completed",
 		CreationTime: at, TrainingStartTime: at.Add(time.Minute), TrainingEndTime: at.Add(time.Hour),
 		AlgorithmSpecification: &awssim.AlgorithmSpecification{TrainingImage: image, TrainingInputMode: "File"},
-		InputDataConfig: []awssim.Channel{{ChannelName: "train", DataSource: awssim.DataSource{S3DataSource: &awssim.S3DataSource{S3DataType: "S3Prefix", S3Uri: input}}}},
-		OutputDataConfig: &awssim.OutputDataConfig{S3OutputPath: "s3://data/models/"}})
+		InputDataConfig:        []awssim.Channel{{ChannelName: "train", DataSource: awssim.DataSource{S3DataSource: &awssim.S3DataSource{S3DataType: "S3Prefix", S3Uri: input}}}},
+		OutputDataConfig:       &awssim.OutputDataConfig{S3OutputPath: "s3://data/models/"}})
 	s.record(awssim.Record{UserIdentity: s.account.Session(s.role("ci"), "build", at), EventSource: "sagemaker.amazonaws.com", EventName: "CreateTrainingJob", EventTime: at,
 		RequestParameters: map[string]any{"trainingJobName": name, "roleArn": arn}})
 }
