@@ -161,8 +161,8 @@ func (f *reportFlags) judge(r *report.Report, first bool) *verdict {
 	}
 	if d := r.Drift; d != nil {
 		v.changes = refusedChanges(d, v.changeLevel)
-		missing := d.UnknownTotal > 0 || d.Baseline != nil && !d.Baseline.Complete
-		if first {
+		missing := !d.Complete()
+		if first { // the one thing that is unknown is no fault
 			missing = d.UnknownTotal > 1
 		}
 		v.uncompared = missing && !f.allowIncomplete

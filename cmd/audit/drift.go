@@ -130,7 +130,7 @@ func (g *driftGate) judge(d *report.Drift) error {
 	case g.failOn.value == "widening" && widening > 0:
 		v.no = fmt.Sprintf("changes that widen, or may: %d (--fail-on-change widening)", widening)
 	}
-	v.incomplete = !g.allowIncomplete && (d.UnknownTotal > 0 || !d.Baseline.Complete || !d.Current.Complete)
+	v.incomplete = !g.allowIncomplete && !d.Complete()
 	if v.no == "" && !v.incomplete {
 		return nil
 	}

@@ -6,10 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"maps"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"sagemaker-role-audit/internal/analyze/exceptions"
 	"sagemaker-role-audit/internal/analyze/report"
@@ -145,25 +142,12 @@ type judged struct {
 // judged judges the roles, several at a time: they have nothing to do with each other.
 func (a *audit) judged(subs []*subject) []judged {
 	out := make([]judged, len(subs))
-	var (
-		next    atomic.Int64
-		workers sync.WaitGroup
-	)
-	for range min(runtime.GOMAXPROCS(0), len(subs)) {
-		workers.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(subs) {
-					return
-				}
-				j := a.judge(subs[i])
-				out[i] = judged{role: a.role(j), findings: a.findings(j), unknownActions: j.unknownActions}
-				if j.grant != nil {
-					out[i].gaps = j.grant.gaps
-				}
-			}
-		})
-	}
-	workers.Wait()
+	inParallel(len(subs), func(i int) {
+		j := a.judge(subs[i])
+		out[i] = judged{role: a.role(j), findings: a.findings(j), unknownActions: j.unknownActions}
+		if j.grant != nil {
+			out[i].gaps = j.grant.gaps
+		}
+	})
 	return out
 }

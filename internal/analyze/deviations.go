@@ -82,7 +82,7 @@ func (v *deviator) add(x report.Deviation, j judgedGrant, where string) {
 
 // open takes in what cannot be compared.
 func (v *deviator) open(r *snapshot.Role, side, what, why string) {
-	u := report.Uncompared{What: what, Kinds: []report.ChangeKind{}, Side: side, Why: why}
+	u := report.Uncompared{What: what, Kinds: []report.ChangeKind{}, Impact: string(snapshot.ImpactRoles), Side: side, Why: why}
 	if r != nil {
 		u.Role, u.RoleID = r.ARN, r.ID
 	}

@@ -291,7 +291,7 @@ func (c *comparison) gaps() {
 				case "tags":
 					continue // no change is made of them
 				}
-				c.unknown(report.Uncompared{Role: r.ARN, RoleID: r.ID, What: unreadWords(what), Kinds: kinds, Side: h.side, Why: c.whyUnread(h, r.ARN)})
+				c.unknown(report.Uncompared{Role: r.ARN, RoleID: r.ID, What: unreadWords(what), Impact: string(snapshot.ImpactRoles), Kinds: kinds, Side: h.side, Why: c.whyUnread(h, r.ARN)})
 			}
 		}
 		for _, g := range h.Gaps {
@@ -328,7 +328,7 @@ func gapWords(g snapshot.Gap) string {
 }
 
 func (c *comparison) gap(h *half, g snapshot.Gap) {
-	u := report.Uncompared{Side: h.side, Why: gapWords(g)}
+	u := report.Uncompared{Side: h.side, Impact: string(g.Impact), Why: gapWords(g)}
 	switch g.Impact {
 	case snapshot.ImpactRoles:
 		if g.Reason == snapshot.ReasonMissing {
@@ -369,7 +369,7 @@ func (c *comparison) comparesUsage() bool {
 // read were left out by who asked, on both sides alike.
 func (c *comparison) blindRegions() {
 	if c.base.FactsVersion != c.current.FactsVersion {
-		c.unknown(report.Uncompared{What: "uses of the roles", Kinds: useKinds, Side: report.SideBoth, Why: "the two keep different facts of an event"})
+		c.unknown(report.Uncompared{What: "uses of the roles", Impact: string(snapshot.ImpactUsage), Kinds: useKinds, Side: report.SideBoth, Why: "the two keep different facts of an event"})
 	}
 	regions := slices.Concat(c.base.Regions.Read, c.current.Regions.Read)
 	slices.Sort(regions)
@@ -379,15 +379,15 @@ func (c *comparison) blindRegions() {
 			other = c.base
 		}
 		if h.Asked.Usage == "none" && other.Asked.Usage != "none" {
-			c.unknown(report.Uncompared{What: "uses of the roles", Kinds: useKinds, Side: h.side, Why: "usage was not collected (--usage none)"})
+			c.unknown(report.Uncompared{What: "uses of the roles", Impact: string(snapshot.ImpactUsage), Kinds: useKinds, Side: h.side, Why: "usage was not collected (--usage none)"})
 		}
 		for _, region := range slices.Compact(slices.Clone(regions)) {
 			if !slices.Contains(h.Regions.Read, region) {
-				c.unknown(report.Uncompared{What: "jobs and uses in " + region, Kinds: slices.Compact(slices.Concat(jobKinds[:3], useKinds)), Side: h.side, Why: "the region was not read"})
+				c.unknown(report.Uncompared{What: "jobs and uses in " + region, Impact: string(snapshot.ImpactJobs), Kinds: slices.Compact(slices.Concat(jobKinds[:3], useKinds)), Side: h.side, Why: "the region was not read"})
 				continue
 			}
 			if why := h.blindIn(region); why != "" && h.Asked.Usage != "none" {
-				c.unknown(report.Uncompared{What: "uses in " + region, Kinds: useKinds, Side: h.side, Why: why})
+				c.unknown(report.Uncompared{What: "uses in " + region, Impact: string(snapshot.ImpactUsage), Kinds: useKinds, Side: h.side, Why: why})
 			}
 		}
 	}

@@ -194,9 +194,9 @@ func mirrorText(x report.Change) string {
 
 func driftWorlds() int {
 	if testing.Short() {
-		return 150
+		return 120
 	}
-	return 1200
+	return 400
 }
 
 func TestDriftMirrors(t *testing.T) {

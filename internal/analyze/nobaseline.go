@@ -10,7 +10,7 @@ import (
 func NoBaseline(s *snapshot.Snapshot, why string) *report.Drift {
 	return &report.Drift{
 		Current: evidenced(s), Changes: []report.Change{}, Tool: []report.ToolChange{}, Deviations: []report.Deviation{},
-		Unknown:      []report.Uncompared{{What: "the account's changes", Kinds: report.ChangeKinds, Side: report.SideBaseline, Why: why}},
+		Unknown:      []report.Uncompared{{What: "the account's changes", Kinds: report.ChangeKinds, Impact: string(snapshot.ImpactRoles), Side: report.SideBaseline, Why: why}},
 		UnknownTotal: 1,
 	}
 }

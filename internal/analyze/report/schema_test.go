@@ -102,6 +102,7 @@ func settle(d *report.Drift) {
 		n.Riskiest[0].Why = "escalation"
 	}
 	d.Tool[0].Kind, d.Unknown[0].Side, d.Unknown[0].Kinds[0] = report.ToolCatalog, report.SideBoth, report.PolicyEdited
+	d.Unknown[0].Impact = "roles"
 	e.Source, e.Severity, e.Effect, e.Kind = "terraform-state", report.Low, report.Both, report.DeviationTrust
 }
 
