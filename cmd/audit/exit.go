@@ -12,7 +12,7 @@ const (
 	exitOK          = 0   // ran, nothing at or above --fail-on
 	exitFailure     = 1   // could not run, a panic included
 	exitUsage       = 2   // the command line makes no sense
-	exitFindings    = 3   // findings at or above --fail-on; the no of verify and check-job
+	exitFindings    = 3   // findings at or above --fail-on, changes under --fail-on-change; the no of verify and check-job
 	exitIncomplete  = 4   // something that was asked for could not be read
 	exitBoth        = 5   // 3 and 4
 	exitInterrupted = 130 // SIGINT or SIGTERM
