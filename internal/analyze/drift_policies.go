@@ -86,7 +86,7 @@ func (c *comparison) movedPolicies() {
 			x.Role, x.RoleID = roles[0].after.ARN, roles[0].after.ID
 		}
 		if same {
-			x.Effect, x.EffectWhy = report.NoEffect, "the two versions mean the same"
+			x.Effect, x.EffectWhy = report.NoEffect, "means the same in both versions"
 		} else {
 			c.effectOfMove(&x, before, after, roles)
 		}

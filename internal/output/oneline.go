@@ -22,12 +22,12 @@ func writeOneLine(buf *bytes.Buffer, r *report.Report) error {
 	if !r.Complete {
 		parts = append(parts, "NOT COMPLETE")
 	}
-	_, err := buf.WriteString(OneLine(r.Account, parts...))
+	_, err := buf.WriteString(oneLine(r.Account, parts...))
 	return err
 }
 
-// OneLine is a line about an account.
-func OneLine(account report.Account, parts ...string) string {
+// oneLine is a line about an account.
+func oneLine(account report.Account, parts ...string) string {
 	return clean("audit "+cmp.Or(account.ID, "of an unknown account")+": "+join(", ", parts...)) + "\n"
 }
 
