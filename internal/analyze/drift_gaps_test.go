@@ -171,7 +171,9 @@ func TestDriftCauses(t *testing.T) {
 		}, "arn:aws:iam::123456789012:role/admin/s1", "AttachRolePolicy by admin/s1 (ana)"},
 		{"through a service", func(u *snapshot.Usage, _ *snapshot.Snapshot) { u.Who.InvokedBy = "cloudformation.amazonaws.com" },
 			"arn:aws:iam::123456789012:user/ana", "AttachRolePolicy by arn:aws:iam::123456789012:user/ana through cloudformation.amazonaws.com"},
-		{"before the baseline", func(u *snapshot.Usage, _ *snapshot.Snapshot) { u.First, u.Last = now.Add(-time.Hour), now.Add(-time.Hour) }, "", "No AttachRolePolicy event"},
+		{"before the baseline", func(u *snapshot.Usage, _ *snapshot.Snapshot) {
+			u.First, u.Last = now.Add(-time.Hour), now.Add(-time.Hour)
+		}, "", "No AttachRolePolicy event"},
 		{"refused", func(u *snapshot.Usage, _ *snapshot.Snapshot) { u.ErrorCode = "AccessDenied" }, "", "No AttachRolePolicy event"},
 		{"of another policy", func(u *snapshot.Usage, _ *snapshot.Snapshot) { u.Params.PolicyARN += "r" }, "", "No AttachRolePolicy event"},
 		{"of another role", func(u *snapshot.Usage, _ *snapshot.Snapshot) { u.Params.RoleName = "web" }, "", "No AttachRolePolicy event"},
