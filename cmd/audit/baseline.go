@@ -130,7 +130,7 @@ func (a *app) accept(cmd *cobra.Command, f *acceptFlags) error {
 	}
 	fmt.Fprintf(cleanWriter{a.stderr}, "%s: exceptions: %d new, %d renewed, %d in force already\n", f.config, len(added.New), len(added.Renewed), len(added.Held))
 	for _, e := range added.Unsafe {
-		fmt.Fprintf(cleanWriter{a.stderr}, "left out, its text could look like other text: %s of %s: %q\n", e.Rule, e.Role, e.Subject)
+		fmt.Fprintf(cleanWriter{a.stderr}, "left out, its text could look like other text, or its role has no name of one: %s of %q: %q\n", e.Rule, e.Role, e.Subject)
 	}
 	if !r.Complete {
 		fmt.Fprintf(a.stderr, "not complete: there may be findings that %s does not have\n", f.from)

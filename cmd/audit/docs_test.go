@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"sagemaker-role-audit/internal/analyze/report"
 )
 
 var (
@@ -48,5 +50,20 @@ func TestDocsFlags(t *testing.T) {
 	}
 	if n < 30 {
 		t.Errorf("only %d flags found: does the pattern still find command lines?", n)
+	}
+}
+
+// TestDocsWords: the words of the contract stand in the documentation that explains them.
+func TestDocsWords(t *testing.T) {
+	for file, words := range map[string][]string{"declared.md": report.DeviationKinds, "exceptions.md": report.ExceptionStates} {
+		text, err := os.ReadFile("../../docs/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, word := range words {
+			if !strings.Contains(string(text), "| `"+word+"` |") {
+				t.Errorf("docs/%s does not explain %s", file, word)
+			}
+		}
 	}
 }

@@ -10,14 +10,16 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"sagemaker-role-audit/internal/collect/snapshot"
 )
 
 // Added says what Add did with the entries.
 type Added struct {
 	// New were written, Renewed stood there and had expired. Held stood there and hold.
 	New, Renewed, Held []Entry
-	// Unsafe were left out: their text could look like other text, so a person is to
-	// write them.
+	// Unsafe were left out: their text could look like other text, or their role is no
+	// name of one, so a person is to write them.
 	Unsafe []Entry
 }
 
@@ -84,7 +86,7 @@ func (e *Entry) safe() bool {
 			return false
 		}
 	}
-	return e.AllSubjects || strings.TrimSpace(e.Subject) != ""
+	return snapshot.CheckSelector(e.Role) == nil && (e.AllSubjects || strings.TrimSpace(e.Subject) != "")
 }
 
 // acceptList is the list under accept, which is made where there is none.

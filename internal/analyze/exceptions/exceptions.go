@@ -9,6 +9,8 @@ package exceptions
 
 import (
 	_ "embed"
+	"slices"
+	"strings"
 	"time"
 
 	"sagemaker-role-audit/internal/analyze/report"
@@ -92,18 +94,14 @@ func (x *File) Apply(findings []report.Finding, now time.Time, asked Asked) *rep
 		severities[s.Rule] = s.Severity
 		out.Severities = append(out.Severities, report.RuleSeverity{Rule: s.Rule, Severity: s.Severity})
 	}
-	// By rule: a file may hold as many entries as there are findings.
-	byRule := map[string][]int{}
-	for i := range x.Entries {
-		byRule[x.Entries[i].Rule] = append(byRule[x.Entries[i].Rule], i)
-	}
+	candidates := x.index()
 	counts := make([]int, len(x.Entries))
 	for i := range findings {
 		f := &findings[i]
 		if s, ok := severities[f.Rule]; ok {
 			f.Severity = s
 		}
-		for _, n := range byRule[f.Rule] {
+		for _, n := range candidates(f) {
 			e := &x.Entries[n]
 			if !e.Matches(f) {
 				continue
@@ -120,6 +118,29 @@ func (x *File) Apply(findings []report.Finding, now time.Time, asked Asked) *rep
 			By: e.Owner, Until: day(e.Expires), Reason: e.Reason, State: e.state(now, counts[i], asked), Findings: counts[i]})
 	}
 	return out
+}
+
+// index gives a function that names the entries that may speak of a finding, in the
+// file's order: a file may hold as many entries as there are findings.
+func (x *File) index() func(*report.Finding) []int {
+	type key struct{ rule, role string }
+	exact, globs := map[key][]int{}, map[string][]int{}
+	for i := range x.Entries {
+		if e := &x.Entries[i]; snapshot.IsGlob(e.Role) {
+			globs[e.Rule] = append(globs[e.Rule], i)
+		} else {
+			exact[key{e.Rule, e.Role}] = append(exact[key{e.Rule, e.Role}], i)
+		}
+	}
+	return func(f *report.Finding) []int {
+		name := f.Role[strings.LastIndexByte(f.Role, '/')+1:]
+		out := slices.Concat(exact[key{f.Rule, f.Role}], globs[f.Rule])
+		if name != f.Role {
+			out = append(out, exact[key{f.Rule, name}]...)
+		}
+		slices.Sort(out)
+		return out
+	}
 }
 
 func (e *Entry) state(now time.Time, findings int, asked Asked) string {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -258,13 +259,14 @@ func TestAdd(t *testing.T) {
 		{Rule: "idle-role", Role: "ml-*", AllSubjects: true, Reason: "again", Owner: "ben", Expires: date("2027-03-01")},            // expired: renewed
 		{Rule: "trust-open", Role: "labeling-shared", Subject: "trust", Reason: "other", Owner: "ben", Expires: date("2027-03-01")}, // holds: left
 		{Rule: "iam-write", Role: "arn:aws:iam::123456789012:role/a/b", Subject: "- x: \"y\" # z\\", Reason: "yes", Owner: "@ben", Expires: date("2027-03-01")},
-		{Rule: "iam-write", Role: "a", Subject: "\u202egnp", Reason: "hidden", Owner: "ben", Expires: date("2027-03-01")}, // looks like something else
+		{Rule: "iam-write", Role: "a", Subject: "\u202egnp", Reason: "hidden", Owner: "ben", Expires: date("2027-03-01")},             // looks like something else
+		{Rule: "role-gone", Role: "arn:aws:iam::1:role/x y", Subject: "role", Reason: "r", Owner: "ben", Expires: date("2027-03-01")}, // no role's name
 	}
 	text, added, err := exceptions.Add("audit.yaml", []byte(good), analyze.Rules(), entries, holds)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(added.New) != 1 || len(added.Renewed) != 1 || len(added.Held) != 1 || len(added.Unsafe) != 1 {
+	if len(added.New) != 1 || len(added.Renewed) != 1 || len(added.Held) != 1 || len(added.Unsafe) != 2 {
 		t.Errorf("added %+v", added)
 	}
 	const golden = "testdata/added.yaml"
@@ -336,4 +338,26 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("(-before +after):\n%s", d)
 		}
 	})
+}
+
+// TestApplyMany: ten thousand exceptions against as many findings take no more than a
+// moment, and each accepts its own.
+func TestApplyMany(t *testing.T) {
+	f := &exceptions.File{Name: "audit.yaml"}
+	var findings []report.Finding
+	for i := range 10_000 {
+		x := finding("idle-role", fmt.Sprintf("team/role-%05d", i), "role", report.Low)
+		role := x.Role
+		if i%2 == 0 {
+			role = fmt.Sprintf("role-%05d", i)
+		}
+		f.Entries = append(f.Entries, exceptions.Entry{Line: i + 1, Rule: "idle-role", Role: role, Subject: "role", Owner: fmt.Sprint(i), Expires: date("2027-01-01")})
+		findings = append(findings, x)
+	}
+	out := f.Apply(findings, date("2026-11-19"), exceptions.Asked{Complete: true})
+	for i := range findings {
+		if a := findings[i].Accepted; a == nil || a.By != fmt.Sprint(i) || out.Entries[i].Findings != 1 {
+			t.Fatalf("finding %d: %+v, %+v", i, a, out.Entries[i])
+		}
+	}
 }
