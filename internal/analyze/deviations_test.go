@@ -133,6 +133,8 @@ func TestDeviationsOfFolder(t *testing.T) {
 			r.Inline = append(r.Inline, snapshot.InlinePolicy{Name: "again", Document: readOne})
 		}, approved, []string{"policy-undeclared none info: inline policy again"}},
 		{"trust", func(s *snapshot.Snapshot, r *snapshot.Role) { r.Trust = forOthersToo }, approved, []string{"trust widens high: trust policy"}},
+		{"trust in IAM's spelling", func(s *snapshot.Snapshot, r *snapshot.Role) { r.Trust = forOthersToo }, with("trainer/trust.json", strings.Replace(forOthersToo, "arn:aws:iam::999999999999:root", "999999999999", 1)), []string{}},
+		{"trust narrower", func(s *snapshot.Snapshot, r *snapshot.Role) {}, with("trainer/trust.json", forOthersToo), []string{"trust narrows info: trust policy"}},
 		{"trust not stated", func(s *snapshot.Snapshot, r *snapshot.Role) { r.Trust = forOthersToo }, with("trainer/trust.json", ""), []string{}},
 		{"boundary as approved", func(s *snapshot.Snapshot, r *snapshot.Role) { r.Boundary = customer }, with("trainer/boundary.json", readOne), []string{}},
 		{"boundary gone", func(s *snapshot.Snapshot, r *snapshot.Role) { r.Inline[0].Document = readAll }, with("trainer/s3.json", readAll, "trainer/boundary.json", readOne),
