@@ -54,7 +54,6 @@ func (f *compareFlags) register(cmd *cobra.Command, r *reportFlags, keeps bool) 
 	flags.StringVar(&f.history.dir, "history", "", "keep a snapshot of each run in this `folder`; one run at a time")
 	flags.Var(&f.history.keep, "history-keep", "how many snapshots of the account are kept (0: all)")
 	flags.Var(&f.history.age, "history-age", "how old a snapshot may be that is kept (0: any age)")
-	completeWords(cmd, "baseline", []string{baselineLatest, baselineNone})
 }
 
 // check errs on flags that make no sense together.

@@ -431,6 +431,24 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
+// TestAddFails: an error names the folder, and half of nothing is left.
+func TestAddFails(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "h")
+	f := open(t, dir)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Add(taken(at)); err == nil || !strings.HasPrefix(err.Error(), dir+": cannot be written: ") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := f.Latest(account, at); err == nil {
+		t.Error("a folder that is gone has a baseline")
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestSweep: what a killed run left half-written goes with the next.
 func TestSweep(t *testing.T) {
 	dir := t.TempDir()
