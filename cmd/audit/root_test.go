@@ -87,6 +87,9 @@ func TestCommandsAreStrict(t *testing.T) {
 	var walk func(cmd *cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		args := append(strings.Fields(cmd.CommandPath())[1:], "nosuch")
+		if cmd.Name() == "drift" { // takes two files, whatever their names
+			args = append(args, "nosuch", "nosuch")
+		}
 		var usage usageError
 		if err := a.execute(t.Context(), args); !errors.As(err, &usage) {
 			t.Errorf("audit %s: error %v, want a usage error", strings.Join(args, " "), err)
