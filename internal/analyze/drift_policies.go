@@ -24,9 +24,6 @@ func (c *comparison) policyMoved(arn string) bool {
 }
 
 func (c *comparison) reach(arn string, b, n *snapshot.Role, boundary bool) {
-	if c.reaches == nil {
-		c.reaches = map[string][]reached{}
-	}
 	c.reaches[arn] = append(c.reaches[arn], reached{b, n, boundary})
 }
 

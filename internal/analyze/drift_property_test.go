@@ -194,9 +194,9 @@ func mirrorText(x report.Change) string {
 
 func driftWorlds() int {
 	if testing.Short() {
-		return 120
+		return 100
 	}
-	return 400
+	return 250
 }
 
 func TestDriftMirrors(t *testing.T) {
