@@ -70,6 +70,15 @@ var rules = []rule{
 		remedy: "Nothing to do for the role: another policy grants it, or our table of needs is wrong for this job. Please report it.", check: ruleContradicted},
 }
 
+// Rules names the rules, in the order in which they are checked.
+func Rules() []string {
+	names := make([]string, len(rules))
+	for i, r := range rules {
+		names[i] = r.id
+	}
+	return names
+}
+
 // findings runs every rule over a role.
 func (a *audit) findings(j *judgement) []report.Finding {
 	var out []report.Finding

@@ -14,6 +14,9 @@ func (p *page) findings(of string, fs []*report.Finding) {
 			p.blank()
 		}
 		st := severityStyle(f.Severity)
+		if f.Accepted != nil {
+			st = plain
+		}
 		p.labelled(text(string(f.Severity)).styled(st), labelWidth, []para{text(f.Title).styled(st)})
 		if f.Detail != "" && f.Detail != f.Title {
 			p.field("", text(f.Detail))
@@ -28,7 +31,9 @@ func (p *page) findings(of string, fs []*report.Finding) {
 			p.field("", statementPara(f.Statement))
 		}
 		p.field("", evidence(f.Evidence)...)
-		if f.Remedy != "" {
+		if a := f.Accepted; a != nil {
+			p.field("", text(fmt.Sprintf("Accepted by %s until %s: %s", a.By, a.Until, a.Reason)).hanging(2))
+		} else if f.Remedy != "" {
 			p.field("", text("Do: "+f.Remedy).hanging(4))
 		}
 		p.field("", text(join("; ", f.Rule+" "+f.ID, some(f.Controls, len(f.Controls), maxNames))))

@@ -45,6 +45,8 @@ type Report struct {
 	Summary  Summary   `json:"summary"`
 	Roles    []Role    `json:"roles"`
 	Findings []Finding `json:"findings"`
+	// Exceptions is null without a file of exceptions.
+	Exceptions *Exceptions `json:"exceptions"`
 	// Drift is null without a baseline and without declared policies.
 	Drift *Drift `json:"drift"`
 }
@@ -202,7 +204,9 @@ type Summary struct {
 	Roles int `json:"roles"`
 	Jobs  int `json:"jobs"`
 	Counts
+	// Findings counts those that nobody accepts, Accepted the others.
 	Findings Severities `json:"findings"`
+	Accepted int        `json:"accepted"`
 }
 
 // Severities counts findings.
@@ -669,6 +673,8 @@ type Finding struct {
 	Evidence  []Evidence    `json:"evidence"`
 	Statement *StatementRef `json:"statement"`
 	Controls  []string      `json:"controls"`
+	// Accepted is null for a finding that nobody accepts.
+	Accepted *Accepted `json:"accepted"`
 }
 
 // StatementRef points at a statement; Index counts from 0.
