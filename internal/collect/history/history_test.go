@@ -236,7 +236,7 @@ func TestPassedOver(t *testing.T) {
 	put("a-README.txt", "the history of our account")
 	put("b-empty.snapshot.gz", "")
 	put("c-half.snapshot", whole.String()[:whole.Len()-200])
-	put("d-older.snapshot", strings.Replace(whole.String(), `"schemaVersion": 1`, `"schemaVersion": 0`, 1))
+	put("d-older.snapshot", strings.Replace(whole.String(), `"schemaVersion": 2`, `"schemaVersion": 1`, 1))
 	put("e-report.json", `{"schemaVersion": 1, "tool": {}}`)
 	put("f-nobody.snapshot", strings.Replace(whole.String(), `"id":"123456789012"`, `"id":""`, 1))
 	put("g-other.snapshot", strings.Replace(whole.String(), `"id":"123456789012"`, `"id":"999999999999"`, 1))
@@ -254,7 +254,7 @@ func TestPassedOver(t *testing.T) {
 		got[p.Name] = p.Why
 	}
 	for name, why := range map[string]string{
-		"a-README.txt": "not a snapshot: ", "b-empty.snapshot.gz": "truncated", "c-half.snapshot": "truncated", "d-older.snapshot": "schema version 0",
+		"a-README.txt": "not a snapshot: ", "b-empty.snapshot.gz": "truncated", "c-half.snapshot": "truncated", "d-older.snapshot": "schema version 1",
 		"e-report.json": "not a snapshot: ", "f-nobody.snapshot": "of which account", "h-folder": "no regular file",
 	} {
 		if !strings.Contains(got[name], why) {

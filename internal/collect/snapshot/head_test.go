@@ -22,7 +22,7 @@ func TestReadHead(t *testing.T) {
 		}
 	}
 	for text, why := range map[string]string{"": "not a snapshot", "{}": "not a snapshot", string(data[:300]): "truncated",
-		strings.Replace(string(data), `"schemaVersion": 1`, `"schemaVersion": 7`, 1): "schema version 7"} {
+		strings.Replace(string(data), `"schemaVersion": 2`, `"schemaVersion": 7`, 1): "schema version 7"} {
 		if _, err := ReadHead(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%.40q: error %v, want %q", text, err, why)
 		}
