@@ -43,8 +43,9 @@ type audit struct {
 	proposal ProposalOptions
 	// unseenWhy says of each action of the catalogue why it is not known, in any role,
 	// whether it was called; empty where it is.
-	unseenWhy []string
-	lists     actionLists
+	unseenWhy  []string
+	lists      actionLists
+	reachables func() *reachable
 }
 
 func newAudit(s *snapshot.Snapshot) *audit {
@@ -53,6 +54,7 @@ func newAudit(s *snapshot.Snapshot) *audit {
 		place:      place{partition: cmp.Or(s.Account.Partition, "aws"), account: cmp.Or(s.Account.ID, "*")},
 		perService: map[string]int{}, lists: actionLists{known: map[string][]string{}}, told: map[snapshot.RoleKey]*snapshot.Accessed{},
 	}
+	a.reachables = sync.OnceValue(a.newReachable)
 	for i := range s.Accessed {
 		a.told[s.Accessed[i].RoleKey] = &s.Accessed[i]
 	}

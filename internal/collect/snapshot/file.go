@@ -106,6 +106,7 @@ func (s *Snapshot) fields() []field {
 		value("window", &s.Window), value("jobsWindow", &s.JobsWindow), value("calls", &s.Calls),
 		list("coverage", &s.Coverage, nil), list("gaps", &s.Gaps, nil),
 		list("policies", &s.Policies, nil), list("roles", &s.Roles, nil), optional("otherRoles", &s.OtherRoles),
+		optional("others", &s.Others), optional("otherPolicies", &s.OtherPolicies), optional("inventory", &s.Inventory),
 		list("resources", &s.Resources, nil), list("encryption", &s.Encryption, nil), list("cacheRules", &s.CacheRules, nil), list("manifests", &s.Manifests, nil), list("trails", &s.Trails, nil), list("accessed", &s.Accessed, in.Accessed),
 		list("usage", &s.Usage, in.Usage), list("jobs", &s.Jobs, in.Job),
 	}
