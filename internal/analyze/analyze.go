@@ -7,6 +7,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 
 	"sagemaker-role-audit/internal/analyze/exceptions"
 	"sagemaker-role-audit/internal/analyze/report"
