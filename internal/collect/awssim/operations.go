@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 )
@@ -11,6 +12,8 @@ type operation struct {
 	name     string
 	protocol protocol
 	regional bool // a region that is not enabled refuses it
+	// permission is the IAM action that it takes, where that is not named after it.
+	permission string
 	// public operations need no permission (AWS: API_GetCallerIdentity).
 	public bool
 	// resource gives the ARN an IAM policy would have to allow, "*" where the operation has no resource type.
@@ -18,8 +21,11 @@ type operation struct {
 	serve    func(*call) (any, error)
 }
 
-// action is the IAM action of the operation, which is also the name of the operation in faults and counts.
+// action is the name of the operation in faults and counts, as most IAM actions are made.
 func (o *operation) action() string { return o.service + ":" + o.name }
+
+// iamAction is the IAM action that the caller must be allowed.
+func (o *operation) iamAction() string { return cmp.Or(o.permission, o.action()) }
 
 func anyResource(*call) string { return "*" }
 
@@ -51,6 +57,7 @@ var operations = byAction(
 	operation{service: "cloudtrail", name: "GetEventSelectors", protocol: json11, regional: true, resource: eventSelectorsResource, serve: getEventSelectors},
 
 	operation{service: "s3", name: "GetBucketPolicy", protocol: restXML, regional: true, resource: bucketResource, serve: getBucketPolicy},
+	operation{service: "s3", name: "ListObjectsV2", protocol: restXML, regional: true, permission: "s3:ListBucket", resource: bucketResource, serve: listObjects},
 	operation{service: "s3", name: "GetObject", protocol: restXML, regional: true, resource: objectResource, serve: getObject},
 
 	operation{service: "kms", name: "DescribeKey", protocol: json11, regional: true, resource: keyResource, serve: describeKey},
@@ -65,5 +72,5 @@ func byAction(all ...operation) map[string]*operation {
 	return byAction
 }
 
-// Operations lists the read operations the server answers, as IAM actions, sorted.
+// Operations lists the read operations the server answers, each with the prefix of its service, sorted.
 func Operations() []string { return slices.Sorted(maps.Keys(operations)) }
