@@ -35,6 +35,9 @@ var rooms = map[string][]string{
 	},
 	"internal/collect/awssim":   {},
 	"internal/collect/snapshot": {},
+	"internal/collect/trailfiles": {
+		"internal/collect/snapshot", "github.com/klauspost/compress/gzip", "github.com/go-json-experiment/json/jsontext",
+	},
 	"internal/output": {
 		"internal/analyze/report", "internal/analyze/policy", "github.com/olekukonko/...",
 		"github.com/hashicorp/hcl/v2", "github.com/hashicorp/hcl/v2/hclsyntax", "github.com/hashicorp/hcl/v2/hclwrite",

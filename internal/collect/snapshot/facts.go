@@ -12,7 +12,7 @@ import (
 
 // FactsVersion is the version of what [Facts] keeps of a record. Raise it with
 // every change of UseKey, Who, Params or Denial.
-const FactsVersion = 2
+const FactsVersion = 3
 
 // UseKey is what is kept of one call, in CloudTrail's own words. It is
 // comparable: it is the map key that groups calls, and their sort order.
@@ -101,6 +101,16 @@ type Params struct {
 	// TrailName is the trail that PutEventSelectors changes, by name or ARN; the
 	// other calls on trails have it in Name.
 	TrailName string `json:"trailName,omitempty"`
+
+	// Objects that were too many to keep by name are kept by what their names begin
+	// with ([Params.Collapse]): each of these stands instead of the field that it is
+	// named after, which is then empty, and ends in a star that is no part of the
+	// name. "*" alone means any object of the bucket. VersionID is then "*" where
+	// the calls named versions, CopySources ends in "*?versionId=*" where the
+	// sources did; ARNs of objects are then in neither Resources nor Denial.
+	Keys        string `json:"key*,omitempty"`
+	CopySources string `json:"x-amz-copy-source*,omitempty"`
+	S3ARNs      string `json:"encryptionContext.aws:s3:arn*,omitempty"`
 }
 
 // param is one kept request parameter: its name in CloudTrail and its place.
@@ -140,7 +150,14 @@ var params = []param{
 	{"trainingJobDefinition.roleArn", func(p *Params) *string { return &p.TuningRoleARN }},
 	{"encryptionContext.aws:s3:arn", func(p *Params) *string { return &p.S3ARN }},
 	{"x-amz-grants", func(p *Params) *string { return &p.Grants }},
+	{"key*", func(p *Params) *string { return &p.Keys }},
+	{"x-amz-copy-source*", func(p *Params) *string { return &p.CopySources }},
+	{"encryptionContext.aws:s3:arn*", func(p *Params) *string { return &p.S3ARNs }},
 }
+
+// requested is how many of params are taken from a request as they are: the others
+// are made of several, and no request's own.
+var requested = slices.IndexFunc(params, func(q param) bool { return q.name == "trainingJobDefinition.roleArn" })
 
 // Get returns a kept parameter by its CloudTrail name, empty when it was not
 // given or is not kept.
@@ -392,7 +409,7 @@ func keptParams(raw json.RawMessage) Params {
 	if json.Unmarshal(raw, &m) != nil {
 		return p
 	}
-	for _, q := range params {
+	for _, q := range params[:requested] {
 		if v, ok := m[q.name]; ok {
 			*q.field(&p) = text(v)
 		}
