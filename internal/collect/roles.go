@@ -2,6 +2,7 @@ package collect
 
 import (
 	"context"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -173,6 +174,35 @@ func (r *run) roles(ctx context.Context, sweep *roleSet, named map[string]bool) 
 	r.cover(snapshot.Coverage{Source: snapshot.SourceRoles, Scope: snapshot.ScopeAll, Items: len(kept.roles), Complete: complete})
 	r.tell(Status{Source: snapshot.SourceRoles, Items: len(kept.roles), Done: true})
 	return kept
+}
+
+// moreRoles reads roles that turned out later to be named by events.
+func (r *run) moreRoles(ctx context.Context, sweep *roleSet, names map[string]bool) *roleSet {
+	reader := &roleReader{run: r, api: r.clients.iam(r.home), policies: make(map[string]snapshot.ManagedPolicy)}
+	for _, p := range r.kept.policies {
+		reader.policies[p.ARN] = p
+	}
+	var found []snapshot.Role
+	if sweep == nil {
+		sweep = new(roleSet)
+	}
+	for _, p := range sweep.policies {
+		reader.policies[p.ARN] = p
+	}
+	arns := make(map[string][]string)
+	for arn := range names {
+		if i := slices.IndexFunc(sweep.roles, func(role snapshot.Role) bool { return role.ARN == arn }); i >= 0 {
+			found = append(found, sweep.roles[i])
+		} else if name := r.ours(arn); name != "" {
+			arns[name] = append(arns[name], arn)
+		}
+	}
+	reader.ask(ctx, slices.Sorted(maps.Keys(arns)), arns, func(role snapshot.Role) {
+		if names[role.ARN] {
+			found = append(found, role)
+		}
+	})
+	return reader.withPolicies(ctx, found)
 }
 
 func (r *run) wanted(role snapshot.Role, named map[string]bool) bool {
