@@ -31,7 +31,7 @@ var rooms = map[string][]string{
 	"internal/analyze/policy/internal/naive": {},
 	"internal/analyze/report":                {},
 	"internal/collect": {
-		"internal/collect/snapshot", "github.com/aws/...", "golang.org/x/sync/...", "golang.org/x/time/...",
+		"internal/collect/snapshot", "internal/collect/trailfiles", "github.com/aws/...", "golang.org/x/sync/...", "golang.org/x/time/...",
 	},
 	"internal/collect/awssim":   {},
 	"internal/collect/snapshot": {},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"sagemaker-role-audit/internal/collect/snapshot"
@@ -53,6 +54,18 @@ func (p *logPlace) covered(region string, t *snapshot.Trail, window snapshot.Win
 		}
 	}
 	return snapshot.Union(days...)
+}
+
+// aggregated reports whether the trail also delivers summaries of data events: whether
+// each event is still recorded by itself then, AWS does not say.
+// Source: AWS aggregating-data-events.
+func (p *logPlace) aggregated() bool {
+	for prefix := range p.seen.shown {
+		if strings.HasSuffix(prefix, "/CloudTrail-Aggregated/") {
+			return true
+		}
+	}
+	return false
 }
 
 // keptSince is the first day, at the latest, of which the place still has files.
@@ -141,31 +154,60 @@ func (l *logs) coverPlace(p *logPlace, region string, t *snapshot.Trail, first b
 			l.cover(c)
 		}
 	}
+	of := days
+	if p.aggregated() {
+		of = nil
+	}
 	whole := []snapshot.Window{l.window}
 	counted := l.managed[region]
 	var ours []snapshot.Window
 	for _, w := range counted {
-		for _, d := range days {
+		for _, d := range l.managementDays(p, region, t) {
 			ours = append(ours, w.Intersect(d))
 		}
 	}
 	ours = snapshot.Union(ours...)
-	both := l.Usage != UsageLookup || slices.Equal(counted, whole)
+	both := slices.Equal(counted, whole)
 	switch {
 	case t != nil && !hasManagement(t):
-		add(days, whole, data, "data")
+		add(of, whole, data, "data")
 		return nil
 	case t != nil && managementOnly(t):
 		add(ours, counted, management, "management")
-	case both:
+	case both && slices.Equal(of, ours):
 		add(days, whole, management+data, "data", "management")
 	default:
-		add(days, whole, data, "data")
+		add(of, whole, data, "data")
 		if len(counted) > 0 {
 			add(ours, counted, management, "management")
 		}
 	}
 	return ours
+}
+
+// managementDays are the times whose management events the files of a place tell. The
+// selectors of a trail have no history: it may have recorded none before the first
+// that it has delivered.
+func (l *logs) managementDays(p *logPlace, region string, t *snapshot.Trail) []snapshot.Window {
+	days := p.covered(region, t, l.window)
+	if !l.scanned {
+		return days
+	}
+	var first time.Time
+	for _, byDay := range p.days {
+		for day, d := range byDay {
+			if d.management > 0 && (first.IsZero() || day.Before(first)) {
+				first = day
+			}
+		}
+	}
+	if first.IsZero() {
+		return nil
+	}
+	if first.After(l.window.From) { // the first may be of that day's evening, or late
+		first = first.AddDate(0, 0, 1)
+	}
+	return since(days, first)
 }
 
 // hasManagement reports whether a trail may record management events.

@@ -45,8 +45,14 @@ type logDay struct {
 	management, data int64
 }
 
-// scope is what coverage calls the place.
-func (p *logPlace) scope() string { return p.bucket.Name() + p.prefix }
+// scope is what coverage calls the place: as a trail names it, by bucket and prefix.
+func (p *logPlace) scope() string {
+	prefix := p.prefix
+	if i := strings.Index("/"+prefix, "/AWSLogs/"); i >= 0 {
+		prefix = prefix[:i]
+	}
+	return p.bucket.Name() + prefix
+}
 
 // same reports whether two places are the same folder.
 func (p *logPlace) same(q *logPlace) bool {
@@ -150,7 +156,7 @@ func (r *run) placeOf(t *snapshot.Trail, source string, in func(name, region str
 	}
 	p.prefix += "AWSLogs/"
 	if !t.Organization {
-		p.prefix += r.account.ID + "/CloudTrail/"
+		p.prefix += r.account.ID + "/"
 	}
 	return p
 }
@@ -165,7 +171,7 @@ func (p *logPlace) within(prefix, account string) bool {
 		return false
 	}
 	_, rest, _ = strings.Cut(rest, "/")
-	return strings.HasPrefix(account+"/CloudTrail/", rest)
+	return strings.HasPrefix(account+"/", rest)
 }
 
 // onlyTrail is the trail that wrote all log files of this account there are, by

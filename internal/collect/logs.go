@@ -34,6 +34,7 @@ type logs struct {
 	former  *scope          // of the reading
 	usage   []snapshot.Usage
 	gaps    []snapshot.Gap
+	scanned bool // the files were read
 	failed  bool // a reading did not come to its end
 }
 
@@ -127,7 +128,7 @@ func (l *logs) plan(usage []snapshot.Usage) {
 		for _, p := range l.places {
 			for _, t := range p.trails {
 				if l.stands(t) && t.Sees(region) {
-					told = append(told, since(p.covered(region, t, l.window), t.ChangedAt(usage))...)
+					told = append(told, since(l.managementDays(p, region, t), t.ChangedAt(usage))...)
 				}
 			}
 		}
@@ -262,6 +263,7 @@ func (l *logs) take(ctx context.Context, regions []string, keep func(*snapshot.U
 	if result == nil {
 		return
 	}
+	l.scanned = true
 	byID := make(map[string]*logPlace)
 	for _, p := range l.places {
 		byID[p.id] = p

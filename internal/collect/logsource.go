@@ -3,6 +3,7 @@ package collect
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sagemaker-role-audit/internal/collect/snapshot"
@@ -77,7 +78,7 @@ func (s LogSource) source() string {
 // readsUsage reports whether a run reads any usage.
 func (o *Options) readsUsage() bool { return o.Usage == UsageLookup || len(o.Logs) > 0 }
 
-// readsObjects reports whether a run reads objects of S3 for usage.
+// readsLogObjects reports whether a run reads objects of S3 for usage.
 func (o *Options) readsLogObjects() bool {
 	for _, s := range o.Logs {
 		if s.Dir == "" {
@@ -87,7 +88,7 @@ func (o *Options) readsLogObjects() bool {
 	return false
 }
 
-// asked is what the snapshot says of the sources of usage.
+// askedUsage is what the snapshot says of the sources of usage.
 func (o *Options) askedUsage() (usage string, sources []string) {
 	if len(o.Logs) == 0 {
 		return o.Usage, nil
@@ -99,4 +100,25 @@ func (o *Options) askedUsage() (usage string, sources []string) {
 		sources = append(sources, s.String())
 	}
 	return "files", sources
+}
+
+// LogObjects are the ARNs of what a run with these options lists and reads for log
+// files, as IAM policies have them: buckets, and objects in them. Which buckets the
+// account's own trails have is not known before the run; the layout of their objects is
+// (AWS: get-and-view-cloudtrail-log-files).
+func LogObjects(o Options) (buckets, objects []string) {
+	for _, s := range o.Logs {
+		switch {
+		case s.Dir != "":
+		case s.Bucket == "":
+			buckets = append(buckets, "arn:*:s3:::*")
+			objects = append(objects, "arn:*:s3:::*/AWSLogs/*/CloudTrail/*")
+		default:
+			buckets = append(buckets, "arn:*:s3:::"+s.Bucket)
+			objects = append(objects, "arn:*:s3:::"+s.Bucket+"/"+s.Prefix+"*")
+		}
+	}
+	slices.Sort(buckets)
+	slices.Sort(objects)
+	return slices.Compact(buckets), slices.Compact(objects)
 }
