@@ -127,7 +127,7 @@ func (l *logs) plan(usage []snapshot.Usage) {
 		var told []snapshot.Window
 		for _, p := range l.places {
 			for _, t := range p.trails {
-				if l.stands(t) && t.Sees(region) {
+				if !l.failed && l.stands(t) && t.Sees(region) {
 					told = append(told, since(l.managementDays(p, region, t), t.ChangedAt(usage))...)
 				}
 			}
@@ -177,7 +177,7 @@ func (l *logs) scan(ctx context.Context, scope *scope, expected func(region stri
 			again = append(again, region)
 		}
 	}
-	if len(again) > 0 {
+	if len(again) > 0 && !l.failed {
 		l.usage = slices.DeleteFunc(l.usage, func(u snapshot.Usage) bool { return slices.Contains(again, u.Region) })
 		l.take(ctx, again, l.keeping(scope), scope.roles)
 	}
