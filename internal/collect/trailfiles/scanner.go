@@ -226,7 +226,7 @@ func (s *scanner) strict() ([]byte, error) {
 		return nil, fmt.Errorf("it nests deeper than %d", s.maxDepth)
 	}
 	s.p += end
-	s.class = classNone
+	s.strange = true
 	return raw, nil
 }
 

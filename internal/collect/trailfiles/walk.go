@@ -44,7 +44,7 @@ func (s *scanner) walk(p int) (end int, result outcome) {
 		}
 		return 0, broken
 	}
-	if s.strange || s.seen[inRecord]&needed != needed {
+	if s.strange = s.strange || s.seen[inRecord]&needed != needed; s.strange {
 		return end, candidate
 	}
 	s.learn(start, end)
