@@ -35,9 +35,9 @@ func (d *Dir) Close() error { return d.root.Close() }
 func (d *Dir) Name() string { return d.name }
 
 // List yields the folders and files of a folder, by name, and a link's target in its
-// place where that is a file within the folder. Links to folders are not followed:
-// they may go in circles. What cannot be reached is an entry without a size, which
-// fails when it is opened.
+// place where that is a file within the folder. Links to folders are not followed, for
+// they may go in circles: they are entries with an error. What cannot be reached has no
+// size, and fails when it is opened.
 func (d *Dir) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		name := strings.TrimSuffix(prefix, "/")
@@ -60,16 +60,10 @@ func (d *Dir) List(ctx context.Context, prefix string) iter.Seq2[Object, error] 
 					o.Key += "/"
 				default:
 					if info, err := d.root.Stat(o.Key); err == nil && info.IsDir() {
-						o.Size = -1
+						o.Err = &Error{Reason: snapshot.ReasonUnsupported, Err: errors.New("a link to a folder, which is not followed")}
 					} else if err == nil {
 						o.Size = info.Size()
 					}
-				}
-				if o.Size < 0 {
-					if !yield(Object{}, &Error{Reason: snapshot.ReasonUnsupported, Err: errors.New(o.Key + " is a link to a folder, which is not followed")}) {
-						return
-					}
-					continue
 				}
 				if !yield(o, nil) {
 					return

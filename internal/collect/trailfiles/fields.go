@@ -33,6 +33,7 @@ const (
 	takeRequest        // anything; its strings are looked at
 	takeString         // or null
 	takeIssuer         // the same, and whether it is a role that is asked for
+	takeFlag           // a string or a bool, or null
 	takeTime           // a string in CloudTrail's own form
 	takeNeeded         // a string that is not empty
 	takeSource         // the same, and whether its every record is asked for
@@ -68,7 +69,7 @@ var members = [levels][]member{
 		{name: "eventID", takes: takeNeeded, bit: bitID}, {name: "eventTime", takes: takeTime, bit: bitTime},
 		{name: "eventSource", takes: takeSource, bit: bitSource}, {name: "eventName", takes: takeNeeded, bit: bitName},
 		{name: "eventType", takes: takeString}, {name: "eventCategory", takes: takeCategory}, {name: "awsRegion", takes: takeString},
-		{name: "readOnly"}, {name: "managementEvent", takes: takeBool}, {name: "errorCode", takes: takeString},
+		{name: "readOnly", takes: takeFlag}, {name: "managementEvent", takes: takeBool}, {name: "errorCode", takes: takeString},
 		{name: "errorMessage", takes: takeString}, {name: "userAgent", takes: takeString},
 		{name: "userIdentity", takes: takeObject, inner: inIdentity}, {name: "requestParameters", takes: takeRequest}, {name: "responseElements"},
 		{name: "resources", takes: takeResources}, {name: "addendum", takes: takeObject, inner: inAddendum},

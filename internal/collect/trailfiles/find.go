@@ -157,6 +157,10 @@ func (f *finder) list(ctx context.Context, prefix string, maxDepth int) []string
 		if !strings.HasPrefix(o.Key, prefix) || o.Key == prefix { // S3 lists the folder's own marker
 			continue
 		}
+		if o.Err != nil {
+			f.failed(o.Key, snapshot.ImpactUsage, o.Err)
+			continue
+		}
 		if strings.HasSuffix(o.Key, "/") {
 			if why := f.unwanted(o.Key); why != "" {
 				f.pass(why, 0)

@@ -13,6 +13,9 @@ const maxGaps = 1000
 // gapOf is the gap of a path.
 func gapOf(source, path string, impact snapshot.Impact, err error) snapshot.Gap {
 	g := snapshot.Gap{Source: source, Scope: path, Impact: impact, Reason: snapshot.ReasonBroken, Detail: err.Error()}
+	if errors.Is(err, errTooMuch) {
+		g.Reason = snapshot.ReasonShort
+	}
 	if e := (*Error)(nil); errors.As(err, &e) {
 		g.Reason, g.Permission = e.Reason, e.Permission
 	}

@@ -29,7 +29,11 @@ func (r *report) count(c class) {
 
 // decode decodes a record that is a candidate, or is not as expected.
 func (r *report) decode(raw []byte, s *scanner) {
-	record, err := snapshot.DecodeRecord(raw)
+	decode := snapshot.DecodeSound
+	if s.strange {
+		decode = snapshot.DecodeRecord
+	}
+	record, err := decode(raw)
 	if err != nil {
 		if r.bad++; r.bad == 1 {
 			r.badAt, r.badErr = r.records, err
@@ -37,9 +41,7 @@ func (r *report) decode(raw []byte, s *scanner) {
 		return
 	}
 	r.candidates++
-	if t := record.EventTime; t.Year() >= 1000 && t.Year() <= 9999 {
-		s.clock.keep(t.AppendFormat(nil, "2006-01-02T15:04:05Z"))
-	}
+	s.clock.keep(record.EventTime.Unix())
 	key, ok := snapshot.Facts(record)
 	category := record.EventCategory
 	if category == "" {

@@ -26,6 +26,7 @@ type scanner struct {
 	maxText  int64
 	maxWord  int // the longest record
 	maxDepth int
+	window   int // what text is looked at at a time, where records are no longer
 
 	from io.Reader
 	err  error // what from ended with
@@ -55,13 +56,13 @@ type scanner struct {
 }
 
 func newScanner(r roles, sources []string, limits Limits) *scanner {
-	return &scanner{roles: r, sources: sourcesOf(sources), maxText: limits.File, maxWord: limits.Record, maxDepth: limits.Depth}
+	return &scanner{roles: r, sources: sourcesOf(sources), maxText: limits.File, maxWord: limits.Record, maxDepth: limits.Depth, window: windowSize}
 }
 
 func (s *scanner) reset(from io.Reader) {
 	s.from, s.err, s.read = from, nil, 0
 	s.p, s.end, s.clock = 0, 0, clock{}
-	s.limit = min(windowSize, s.maxWord)
+	s.limit = min(s.window, s.maxWord)
 	if len(s.text) != s.limit+padding { // at first, or grown for one long record
 		s.text = make([]byte, s.limit+padding)
 	}
@@ -226,7 +227,7 @@ func (s *scanner) strict() ([]byte, error) {
 		return nil, fmt.Errorf("it nests deeper than %d", s.maxDepth)
 	}
 	s.p += end
-	s.class = classNone
+	s.strange = true
 	return raw, nil
 }
 

@@ -88,7 +88,7 @@ func (s *scanner) match(p int) (end int, result outcome, ok bool) {
 		i += to.quotes
 		if to.hole >= holeNumber {
 			if to.hole == holeEnd {
-				s.quote, s.class = i, to.class
+				s.quote, s.class, s.strange = i, to.class, false
 				if hit || to.hit {
 					return p, candidate, true
 				}

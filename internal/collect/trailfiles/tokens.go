@@ -1,9 +1,11 @@
 package trailfiles
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"math"
 	"strings"
+	"time"
 )
 
 // The parts of the walk that few records need, or that are short.
@@ -168,61 +170,63 @@ func (s *scanner) wholeSource(source []byte) bool {
 
 // clock sees the times of records in CloudTrail's own form, 2026-10-01T10:00:00Z.
 type clock struct {
-	minute      [17]byte // of the last time seen, which was sound
-	first, last [20]byte
+	month       uint64 // the text of the last one seen, "2026-10-"
+	days        uint32 // that it has
+	base        int64  // its first second, Unix
+	first, last int64  // the earliest and the latest time, Unix seconds; last is 0 for none
 }
 
-// see checks a time, and keeps the first and the last.
+// see checks a time as RFC 3339 would, and keeps the earliest and the latest.
 func (c *clock) see(t []byte) bool {
-	if len(t) != 20 || t[19] != 'Z' {
+	if len(t) != 20 {
 		return false
 	}
-	if string(t[:17]) != string(c.minute[:]) {
-		if !soundMinute(t) {
-			return false
-		}
-		copy(c.minute[:], t)
-	}
-	if t[17]-'0' > 5 || !isDigit(t[18]) {
+	// "01T10:00" and ":00Z": the high halves of the digits are 3, the low ones up to 9.
+	a, b := binary.LittleEndian.Uint64(t[8:]), binary.LittleEndian.Uint32(t[16:])
+	const digits = 0x0f0f000f0f000f0f
+	if a&^digits != 0x30303a3030543030 || (a&digits+0x0606000606000606)&^digits != 0 ||
+		b&^0x000f0f00 != 0x5a30303a || (b&0x000f0f00+0x00060600)&0x00f0f000 != 0 {
 		return false
 	}
-	c.keep(t)
+	if m := binary.LittleEndian.Uint64(t); m != c.month && !c.turn(t, m) {
+		return false
+	}
+	two := func(i int) uint32 { return uint32(t[i]&15)*10 + uint32(t[i+1]&15) }
+	day, hour, minute, second := two(8), two(11), two(14), two(17)
+	if day-1 >= c.days || hour > 23 || minute > 59 || second > 59 {
+		return false
+	}
+	c.keep(c.base + int64((day-1)*86400+hour*3600+minute*60+second))
 	return true
 }
 
-func (c *clock) keep(t []byte) {
-	if string(t) < string(c.first[:]) || c.first[0] == 0 {
-		copy(c.first[:], t)
+func (c *clock) keep(at int64) {
+	if at < c.first || c.last == 0 {
+		c.first = at
 	}
-	if string(t) > string(c.last[:]) {
-		copy(c.last[:], t)
+	if at > c.last || c.last == 0 {
+		c.last = at
 	}
 }
 
-// soundMinute checks a time up to its seconds as RFC 3339 would.
-func soundMinute(t []byte) bool {
-	const form = "0000-00-00T00:00:"
-	for i := range len(form) {
-		if form[i] == '0' && !isDigit(t[i]) || form[i] != '0' && t[i] != form[i] {
-			return false
-		}
-	}
-	two := func(i int) int { return int(t[i]-'0')*10 + int(t[i+1]-'0') }
-	year, month, day := two(0)*100+two(2), two(5), two(8)
-	// Year 1 begins with Go's zero time, which DecodeRecord takes for none.
-	if year < 1000 || month < 1 || month > 12 || day < 1 || two(11) > 23 || two(14) > 59 {
+// turn turns to another month.
+func (c *clock) turn(t []byte, month uint64) bool {
+	from, err := time.Parse("2006-01-02", string(t[:8])+"01")
+	// Year 1 begins with Go's zero time, which DecodeRecord takes for none; years
+	// before 1971 are not worth a fast path.
+	if err != nil || from.Year() < 1971 {
 		return false
 	}
-	days := 31
-	switch month {
-	case 4, 6, 9, 11:
-		days = 30
-	case 2:
-		if days = 28; year%4 == 0 && (year%100 != 0 || year%400 == 0) {
-			days = 29
-		}
+	c.month, c.base, c.days = month, from.Unix(), uint32(from.AddDate(0, 1, -1).Day())
+	return true
+}
+
+// span gives the earliest and the latest time seen, zero for none.
+func (c *clock) span() (first, last time.Time) {
+	if c.last == 0 {
+		return
 	}
-	return day <= days
+	return time.Unix(c.first, 0).UTC(), time.Unix(c.last, 0).UTC()
 }
 
 // never is a position that no text has.

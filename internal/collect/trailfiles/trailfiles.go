@@ -40,6 +40,7 @@ type Bucket interface {
 type Object struct {
 	Key  string
 	Size int64 // bytes as stored, 0 for a folder
+	Err  error // of this entry alone: it cannot be read
 }
 
 // Error is an error of a Bucket that knows the reason of its gap.
@@ -74,8 +75,8 @@ type Filter struct {
 
 // Options say what to read of the files. Zero limits mean the defaults.
 type Options struct {
-	// Roles are ARNs of roles. A record is a candidate when one of its strings is
-	// such an ARN (the issuer of its session, the role it was handed) ...
+	// Roles are ARNs of roles. A record is a candidate when the issuer of its session
+	// is such an ARN, or a string anywhere in its requestParameters ...
 	Roles map[string]bool
 	// ... or when its eventSource is one of Sources ("iam.amazonaws.com").
 	Sources []string
@@ -106,8 +107,10 @@ type Limits struct {
 	// Events is how many kept calls are remembered by id, so that one that is
 	// delivered twice counts once: 500,000 when zero.
 	Events int
-	// Objects is how many S3 objects of one kind of call (role, event, outcome,
-	// bucket) are kept by name before they collapse to prefixes: 1,000 when zero.
+	// Objects is how many names (of S3 objects, log streams, training jobs) of one kind
+	// of call (role, event, outcome, bucket) are kept before they collapse to what they
+	// begin with ([snapshot.UseKey.Collapsed]): 1,000 when zero. It is halved, again
+	// and again, when there are more groups than Groups.
 	Objects int
 	// Groups is how many groups of calls are kept in all: 100,000 when zero.
 	Groups int
@@ -120,8 +123,6 @@ type Limits struct {
 type Progress struct {
 	Files, FilesDone int
 	Bytes, BytesDone int64 // as stored (compressed)
-	Records          int64
-	Kept             int64
 }
 
 // Result is what the files told.
@@ -172,9 +173,11 @@ type Collapse struct {
 	Caller      string
 	EventSource string
 	EventName   string
-	Bucket      string
-	Objects     int // that were told apart before they collapsed; more may have followed
-	Prefixes    int // that are left
+	ErrorCode   string
+	Region      string
+	Bucket      string // empty where it is not objects that collapsed
+	Objects     int    // names that were told apart before they collapsed; more may have followed
+	Prefixes    int    // that are left
 	Calls       int64
 }
 

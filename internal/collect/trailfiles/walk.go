@@ -44,7 +44,7 @@ func (s *scanner) walk(p int) (end int, result outcome) {
 		}
 		return 0, broken
 	}
-	if s.strange || s.seen[inRecord]&needed != needed {
+	if s.strange = s.strange || s.seen[inRecord]&needed != needed; s.strange {
 		return end, candidate
 	}
 	s.learn(start, end)
@@ -159,6 +159,7 @@ func (s *scanner) field(takes take, from, to uint32) {
 	case takeSource:
 		s.strange = s.strange || from == to
 		s.whole = s.whole || s.wholeSource(value)
+	case takeFlag:
 	case takeCategory:
 		s.class = classOf(value, s.class)
 	case takeIssuer:
@@ -176,13 +177,13 @@ func (s *scanner) value(p int, of *entry) int {
 		if of.takes == takeObject {
 			return s.object(p, of.inner)
 		}
-		s.strange = s.strange || of.takes != takeAny && of.takes != takeRequest
+		s.strange = s.strange || of.takes > takeRequest
 		return s.skip(p, of.takes == takeRequest)
 	case '[':
 		if of.takes == takeResources {
 			return s.resources(p)
 		}
-		s.strange = s.strange || of.takes != takeAny && of.takes != takeRequest
+		s.strange = s.strange || of.takes > takeRequest
 		return s.skip(p, of.takes == takeRequest)
 	case 't':
 		if string(text[p:p+4]) != "true" {
@@ -191,7 +192,7 @@ func (s *scanner) value(p int, of *entry) int {
 		if of.takes == takeBool && s.class == classNone {
 			s.class = classManagement
 		}
-		s.strange = s.strange || of.takes != takeAny && of.takes != takeRequest && of.takes != takeBool
+		s.strange = s.strange || !of.takes.bool()
 		return p + 4
 	case 'f':
 		if string(text[p:p+5]) != "false" {
@@ -200,7 +201,7 @@ func (s *scanner) value(p int, of *entry) int {
 		if of.takes == takeBool && s.class == classNone {
 			s.class = classData
 		}
-		s.strange = s.strange || of.takes != takeAny && of.takes != takeRequest && of.takes != takeBool
+		s.strange = s.strange || !of.takes.bool()
 		return p + 5
 	case 'n':
 		if string(text[p:p+4]) != "null" {
@@ -210,7 +211,7 @@ func (s *scanner) value(p int, of *entry) int {
 		s.strange = s.strange || of.takes == takeNeeded || of.takes == takeTime || of.takes == takeSource
 		return p + 4
 	}
-	s.strange = s.strange || of.takes != takeAny && of.takes != takeRequest
+	s.strange = s.strange || of.takes > takeRequest
 	end, sound := number(text, p)
 	if !sound {
 		return s.fail(end)
@@ -218,6 +219,9 @@ func (s *scanner) value(p int, of *entry) int {
 	s.holes = append(s.holes, span{uint32(p), uint32(end), holeNumber})
 	return end
 }
+
+// bool reports whether a bool may stand there.
+func (t take) bool() bool { return t <= takeRequest || t == takeBool || t == takeFlag }
 
 // resources walks over the record's resources: an array of objects, or of nulls.
 func (s *scanner) resources(p int) int {
