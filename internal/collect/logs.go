@@ -306,7 +306,7 @@ func (l *logs) told(result *trailfiles.Result) {
 func (l *logs) progress(listings []*trailfiles.Listing) func(trailfiles.Progress) {
 	source := l.places[0].source
 	return func(p trailfiles.Progress) {
-		l.tell(Status{Source: source, Items: int(p.Kept), Files: p.FilesDone, AllFiles: p.Files, Bytes: p.BytesDone, AllBytes: p.Bytes,
+		l.tell(Status{Source: source, Files: p.FilesDone, AllFiles: p.Files, Bytes: p.BytesDone, AllBytes: p.Bytes,
 			Done: p.FilesDone == p.Files, Note: "reading"})
 	}
 }
