@@ -53,3 +53,12 @@ func hostileAccount() *awssim.Account {
 		FieldSelectors: []awssim.FieldSelector{{Field: "eventCategory", Equals: []string{"Data"}}, {Field: "resources.ARN", StartsWith: []string{hostile}}}}}}}
 	return account
 }
+
+// loggedAccount is the sample account with one trail, of all management events and all
+// data events of S3.
+func loggedAccount() *awssim.Account {
+	a := awssim.Sample()
+	a.Trails = []awssim.Trail{{Name: "everything", MultiRegion: true, Bucket: "retail-cloudtrail", StartedAt: a.Now.AddDate(-2, 0, 0),
+		Selectors: []awssim.EventSelector{{DataResources: []awssim.DataResource{{Type: "AWS::S3::Object", Values: []string{"arn:aws:s3"}}}}}}}
+	return a
+}
