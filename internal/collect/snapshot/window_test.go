@@ -1,9 +1,11 @@
 package snapshot
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -61,5 +63,33 @@ func TestWindowsAsSets(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// What log files add to a snapshot is written and read, and a file from before has none
+// of it.
+func TestLogFilesInASnapshot(t *testing.T) {
+	s := &Snapshot{Asked: Asked{Usage: "files", Sources: []string{"trail", "lookup", "dir:b"}},
+		Coverage:  []Coverage{{Source: SourceTrail, Trail: "arn:aws:cloudtrail:us-east-1:123456789012:trail/t", Asked: hours(0, 1)}},
+		Resources: []ResourcePolicy{{ARN: "arn:aws:s3:::b", Region: "eu-west-1"}}}
+	var b bytes.Buffer
+	if err := Write(&b, s); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Read(bytes.NewReader(b.Bytes()))
+	if err != nil || !slices.Equal(got.Asked.Sources, []string{"dir:b", "lookup", "trail"}) || got.Coverage[0].Trail != s.Coverage[0].Trail || got.Resources[0].Region != "eu-west-1" {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	former := b.String()
+	for _, added := range []string{`,"sources":["dir:b","lookup","trail"]`, `"trail":"arn:aws:cloudtrail:us-east-1:123456789012:trail/t",`, `"region":"eu-west-1"`} {
+		if !strings.Contains(former, added) {
+			t.Fatalf("no %s in %s", added, former)
+		}
+		former = strings.Replace(former, added, "", 1)
+	}
+	former = strings.Replace(former, `"arn":"arn:aws:s3:::b",`, `"arn":"arn:aws:s3:::b"`, 1)
+	got, err = Read(strings.NewReader(former))
+	if err != nil || len(got.Asked.Sources) > 0 || got.Coverage[0].Trail != "" || got.Resources[0].Region != "" {
+		t.Errorf("a file from before: %+v, %v", got, err)
 	}
 }
