@@ -345,6 +345,9 @@ func (r *Reader) slow(buf []byte, low, out, to int) (int, error) {
 			r.length -= n
 			continue
 		}
+		if len(r.in)-r.pos > 16 && to-out > 2*maxMatch {
+			return out, nil // back to the fast way
+		}
 		e, err := r.symbol(&r.literals)
 		if err != nil {
 			return out, err
@@ -373,9 +376,6 @@ func (r *Reader) slow(buf []byte, low, out, to int) (int, error) {
 			return out, ErrCorrupt
 		}
 		r.length = length
-		if len(r.in)-r.pos > 16 && to-out > 2*maxMatch {
-			return out, nil // back to the fast way
-		}
 	}
 	return out, nil
 }
