@@ -36,8 +36,14 @@ var rooms = map[string][]string{
 	"internal/collect/awssim":   {},
 	"internal/collect/snapshot": {},
 	"internal/collect/trailfiles": {
-		"internal/collect/snapshot", "github.com/klauspost/compress/gzip", "github.com/go-json-experiment/json/jsontext",
+		"internal/collect/snapshot", "internal/collect/trailfiles/gunzip", "internal/collect/trailfiles/quotes",
 	},
+	"internal/collect/trailfiles/gunzip": {},
+	"internal/collect/trailfiles/quotes": {},
+	"internal/collect/trailfiles/trailbench": {
+		"internal/collect/snapshot", "internal/collect/trailfiles", "internal/collect/trailfiles/trailgen", "github.com/klauspost/compress/gzip",
+	},
+	"internal/collect/trailfiles/trailgen": {"github.com/klauspost/compress/gzip"},
 	"internal/output": {
 		"internal/analyze/report", "internal/analyze/policy", "github.com/olekukonko/...",
 		"github.com/hashicorp/hcl/v2", "github.com/hashicorp/hcl/v2/hclsyntax", "github.com/hashicorp/hcl/v2/hclwrite",

@@ -110,7 +110,7 @@ func scanned(s *scanner, from io.Reader, a asked) (t told) {
 			t.Calls = append(t.Calls, a.call(r.records, record, k))
 		}
 	}
-	s.reset(from)
+	s.reset(plain{from})
 	s.file(r)
 	t.Records, t.Bad, t.BadAt, t.Stopped, t.Classes = r.records, r.bad, r.badAt, r.stopped != nil, r.classes
 	return t

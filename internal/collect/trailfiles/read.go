@@ -13,9 +13,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-
 	"sagemaker-role-audit/internal/collect/snapshot"
+	"sagemaker-role-audit/internal/collect/trailfiles/gunzip"
 )
 
 func (l Limits) defaults() Limits {
@@ -140,7 +139,7 @@ type reading struct {
 type worker struct {
 	*reading
 	scanner *scanner
-	zip     gzip.Reader
+	zip     gunzip.Reader
 	buffer  *bufio.Reader
 	batch   []found
 }
@@ -149,7 +148,7 @@ type worker struct {
 const batchSize = 4096
 
 func (r *reading) worker() *worker {
-	return &worker{reading: r, scanner: newScanner(r.roles, r.Sources, r.Limits), buffer: bufio.NewReaderSize(nil, 64<<10)}
+	return &worker{reading: r, scanner: newScanner(r.roles, r.Sources, r.Limits), buffer: bufio.NewReaderSize(nil, 4<<10)}
 }
 
 // read reads a file and adds what it tells, in its turn.
@@ -192,44 +191,12 @@ func (w *worker) scan(from io.Reader, r *report) {
 		return
 	}
 	if string(head) != "\x1f\x8b" {
-		w.scanner.reset(w.buffer)
-		w.scanner.file(r)
-		return
+		w.scanner.reset(plain{w.buffer})
+	} else {
+		w.zip.Reset(w.buffer)
+		w.scanner.reset(&w.zip)
 	}
-	if err := w.zip.Reset(w.buffer); err != nil {
-		r.stop(zipError{err})
-		return
-	}
-	w.scanner.reset(zipReader{&w.zip})
 	w.scanner.file(r)
-}
-
-// zipReader tells what is wrong with the compression from what is wrong with the text.
-type zipReader struct{ from *gzip.Reader }
-
-func (z zipReader) Read(b []byte) (int, error) {
-	n, err := z.from.Read(b)
-	if err != nil && err != io.EOF {
-		err = zipError{err}
-	}
-	return n, err
-}
-
-// zipError says what is wrong with a compressed file.
-type zipError struct{ err error }
-
-func (e zipError) Unwrap() error { return e.err }
-
-func (e zipError) Error() string {
-	switch {
-	case errors.Is(e.err, io.ErrUnexpectedEOF):
-		return "the compressed file is cut short"
-	case errors.Is(e.err, gzip.ErrChecksum):
-		return "its checksum is wrong: what was read of it may be too"
-	case errors.Is(e.err, gzip.ErrHeader):
-		return "what follows is not gzip"
-	}
-	return e.err.Error()
 }
 
 // add hands the batch over, when all files before this one have been.

@@ -43,11 +43,11 @@ func (r *report) decode(raw []byte, s *scanner) {
 	r.candidates++
 	s.clock.keep(record.EventTime.Unix())
 	key, ok := snapshot.Facts(record)
-	category := record.EventCategory
-	if category == "" {
-		category = key.Category
+	class := classOf([]byte(record.EventCategory), classNone)
+	if m := record.ManagementEvent; class == classNone && m != nil && !*m {
+		class = classData
 	}
-	r.count(classOf([]byte(category), classNone))
+	r.count(class)
 	if ok {
 		r.keep(record, &key)
 	}

@@ -8,11 +8,12 @@ import (
 	"io"
 	"math/bits"
 
+	"sagemaker-role-audit/internal/collect/trailfiles/gunzip"
 	"sagemaker-role-audit/internal/collect/trailfiles/quotes"
 )
 
 // windowSize is how much text is looked at at a time. It fits the processor's cache.
-const windowSize = 64 << 10
+const windowSize = 256 << 10
 
 // padding is how far reading may go past the text: it is zeros, which are no JSON.
 const padding = 2 * quotes.Block
@@ -28,14 +29,15 @@ type scanner struct {
 	maxDepth int
 	window   int // what text is looked at at a time, where records are no longer
 
-	from io.Reader
+	from source
 	err  error // what from ended with
 	read int64 // bytes of text that came
 
-	text  []byte // the window, padded
-	p     int    // what is before has been read
-	end   int    // of the text in the window
-	limit int    // of the window now
+	buffer []byte // history, and the window
+	text   []byte // the window: the end of buffer, padded
+	p      int    // what is before has been read
+	end    int    // of the text in the window
+	limit  int    // of the window now
 
 	quoteBits, specialBits []uint64
 	quotes, marks          []uint32
@@ -59,13 +61,31 @@ func newScanner(r roles, sources []string, limits Limits) *scanner {
 	return &scanner{roles: r, sources: sourcesOf(sources), maxText: limits.File, maxWord: limits.Record, maxDepth: limits.Depth, window: windowSize}
 }
 
-func (s *scanner) reset(from io.Reader) {
+// source gives text: it puts it into a buffer where what it gave before may still stand
+// (gunzip.Reader).
+type source interface {
+	Fill(buffer []byte, from, to int) (int, error)
+}
+
+// plain is a source of text that is not compressed.
+type plain struct{ from io.Reader }
+
+func (p plain) Fill(buffer []byte, from, to int) (int, error) {
+	n, err := io.ReadFull(p.from, buffer[from:to])
+	if err == io.ErrUnexpectedEOF {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func (s *scanner) reset(from source) {
 	s.from, s.err, s.read = from, nil, 0
 	s.p, s.end, s.clock = 0, 0, clock{}
 	s.limit = min(s.window, s.maxWord)
-	if len(s.text) != s.limit+padding { // at first, or grown for one long record
-		s.text = make([]byte, s.limit+padding)
+	if n := gunzip.History + s.limit + padding; len(s.buffer) != n { // at first, or grown for one long record
+		s.buffer = make([]byte, n)
 	}
+	s.text = s.buffer
 	clear(s.text[:padding])
 	s.index()
 }
@@ -82,41 +102,47 @@ func (s *scanner) fill() bool {
 	if s.err != nil {
 		return false
 	}
-	if s.p == 0 && s.end == s.limit {
+	if s.end-s.p == s.limit {
 		s.limit = min(2*s.limit, s.maxWord)
 	}
-	if len(s.text) < s.limit+padding {
-		text := make([]byte, s.limit+padding)
-		copy(text, s.text[s.p:max(s.p, s.end)])
-		s.text = text
+	base := len(s.buffer) - len(s.text)
+	p, end := base+s.p, base+s.end
+	keep := max(0, min(p, end-gunzip.History))
+	if n := gunzip.History + s.limit + padding; len(s.buffer) < n {
+		buffer := make([]byte, n)
+		copy(buffer, s.buffer[keep:end])
+		s.buffer = buffer
 	} else {
-		copy(s.text, s.text[s.p:s.end])
+		copy(s.buffer, s.buffer[keep:end])
 	}
-	s.end -= s.p
-	s.p = 0
-	before := s.end
-	for s.end < s.limit && s.err == nil {
-		n, err := s.from.Read(s.text[s.end:s.limit])
-		s.end += n
-		s.read += int64(n)
-		if s.err = err; s.read > s.maxText {
-			s.end -= int(s.read - s.maxText)
-			s.err = errTooMuch
-		}
+	p, end = p-keep, end-keep
+	n, err := s.from.Fill(s.buffer, end, p+s.limit)
+	end += n
+	s.read += int64(n)
+	if s.err = err; s.read > s.maxText {
+		n -= int(s.read - s.maxText)
+		end -= int(s.read - s.maxText)
+		s.err = errTooMuch
 	}
-	clear(s.text[s.end : s.end+padding])
+	clear(s.buffer[end : end+padding])
+	base = p &^ (quotes.Block - 1)
+	s.text, s.p, s.end = s.buffer[base:], p-base, end-base
 	s.index()
-	return s.end > before
+	return n > 0
 }
 
-// index finds the quotes and the special bytes of the window, which begins outside of
-// any string.
+// index finds the quotes and the special bytes of what is not read yet, which begins
+// outside of any string.
 func (s *scanner) index() {
 	blocks := (s.end + quotes.Block - 1) / quotes.Block
 	if len(s.quoteBits) < blocks {
 		s.quoteBits, s.specialBits = make([]uint64, blocks), make([]uint64, blocks)
 	}
 	quotes.Masks(s.text[:blocks*quotes.Block], s.quoteBits, s.specialBits)
+	if blocks > 0 {
+		s.quoteBits[0] &= ^uint64(0) << s.p
+		s.specialBits[0] &= ^uint64(0) << s.p
+	}
 
 	s.marks = s.marks[:0]
 	escaped := -1
@@ -187,7 +213,7 @@ func (s *scanner) next() (raw []byte, err error) {
 				return raw, err
 			}
 		}
-		if s.p == 0 && s.end == s.maxWord {
+		if s.end-s.p == s.maxWord {
 			return nil, fmt.Errorf("it is longer than %d bytes", s.maxWord)
 		}
 		if !s.fill() && s.ended() {
