@@ -94,8 +94,8 @@ var expected = map[string]outcomes{
 	// Event history is read in the place of the log files.
 	opListObjects: {"refused": {"trail usage refused"}, "throttled": {"trail usage throttled"}, "unavailable": {"trail usage unavailable"}, "cut": {"trail usage cut"},
 		"garbled": {"trail usage broken"}, "slow": {"trail usage timeout"}, "repeating": {"trail usage broken"}, "empty": {"trail usage missing"}, "blank": {"trail usage broken"}},
-	opKeyPolicy:    outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
-	opDescribeKey:  outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
+	opKeyPolicy:   outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
+	opDescribeKey: outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
 	// Where nobody answers this, nobody answers at all.
 	"sts:GetCallerIdentity": {"refused": {"detail refused"}, "throttled": runErrs, "unavailable": runErrs, "cut": runErrs, "garbled": runErrs, "slow": runErrs,
 		"repeating": nothingToRepeat, "empty": noList, "blank": {"detail broken"}},

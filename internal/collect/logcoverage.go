@@ -95,6 +95,8 @@ func (p *logPlace) keptSince() time.Time {
 // settle records coverage and gaps. It comes last: what Event history tells of changes
 // of the trails counts as well.
 func (l *logs) settle() {
+	l.disown(l.usage)
+	l.disown(l.used)
 	for _, g := range l.gaps {
 		l.missing(g)
 	}

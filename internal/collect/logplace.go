@@ -176,9 +176,10 @@ func (p *logPlace) within(prefix, account string) bool {
 
 // onlyTrail is the trail that wrote all log files of this account there are, by
 // elimination: the account shows it and no other, in every region. One that was
-// deleted would have left the event, which is looked for later.
+// deleted within the window has left the event of that, in Event history or in the
+// files of this one, if it records all of them; see disown.
 func (r *run) onlyTrail() *snapshot.Trail {
-	if len(r.trails) != 1 || len(r.enabled) == 0 {
+	if len(r.trails) != 1 || len(r.enabled) == 0 || r.Usage != UsageLookup && !(r.stands(&r.trails[0]) && r.trails[0].MultiRegion) {
 		return nil
 	}
 	for _, region := range r.enabled {
@@ -187,6 +188,21 @@ func (r *run) onlyTrail() *snapshot.Trail {
 		}
 	}
 	return &r.trails[0]
+}
+
+// disown takes it back that a trail is known to be the writer of copied files: a trail
+// was deleted within the window, and may have been.
+func (l *logs) disown(usage []snapshot.Usage) {
+	if !slices.ContainsFunc(usage, func(u snapshot.Usage) bool {
+		return u.ChangesTrail() && u.EventName == "DeleteTrail" && u.ErrorCode == ""
+	}) {
+		return
+	}
+	for _, p := range l.places {
+		if p.copied {
+			p.trails = nil
+		}
+	}
 }
 
 // needed leaves out the places that tell nothing more: those whose trails record

@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -167,6 +168,7 @@ func (l *logs) scan(ctx context.Context, scope *scope, expected func(region stri
 		return
 	}
 	planned := maps.Clone(l.managed)
+	l.disown(l.usage)
 	l.plan(l.usage)
 	var again []string
 	for _, region := range l.read {
@@ -295,10 +297,16 @@ func (l *logs) take(ctx context.Context, regions []string, keep func(*snapshot.U
 // told records what a reading had to give up to stay within its bounds.
 func (l *logs) told(result *trailfiles.Result) {
 	for _, c := range result.Collapsed {
-		l.Log.Info("objects kept by prefix", "role", c.Role.ARN, "event", c.EventName, "bucket", c.Bucket, "objects", c.Objects, "prefixes", c.Prefixes)
+		what := "names"
+		if c.Bucket != "" {
+			what = "objects of " + c.Bucket
+		}
+		l.gaps = append(l.gaps, snapshot.Gap{Source: l.places[0].source, Region: c.Region, Scope: cmp.Or(c.Role.ARN, c.Caller), Impact: snapshot.ImpactDetail, Reason: snapshot.ReasonShort,
+			Detail: fmt.Sprintf("%d calls of %s (%s) name more than %d %s: they are kept by %d prefixes", c.Calls, c.EventName, c.EventSource, c.Objects-1, what, c.Prefixes)})
 	}
 	if result.Forgotten > 0 {
-		l.Log.Info("ids of calls forgotten", "calls", result.Forgotten)
+		l.gaps = append(l.gaps, snapshot.Gap{Source: l.places[0].source, Scope: "counts", Impact: snapshot.ImpactDetail, Reason: snapshot.ReasonShort,
+			Detail: fmt.Sprintf("the ids of %d calls were forgotten for want of room: what was delivered twice may be counted twice", result.Forgotten)})
 	}
 }
 
