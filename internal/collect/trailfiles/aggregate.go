@@ -223,8 +223,8 @@ func (a *aggregate) group(f *found) *group {
 	if g := fam.members[rest]; g != nil {
 		return g
 	}
-	if !a.room() {
-		return nil
+	if !a.room() && (fam.alone || len(fam.members) < a.objects) {
+		return nil // else the family collapses, and takes the call in
 	}
 	// Room may have been made by collapsing this very family.
 	if fam.depth != exact {

@@ -21,7 +21,7 @@ func (l Limits) defaults() Limits {
 	l.Record = cmp.Or(l.Record, 4<<20)
 	l.Depth = min(cmp.Or(l.Depth, 1000), 9000)
 	l.File = cmp.Or(l.File, 512<<20)
-	l.Events = cmp.Or(l.Events, 500_000)
+	l.Events = cmp.Or(l.Events, 200_000)
 	l.Objects = cmp.Or(l.Objects, 1000)
 	l.Groups = cmp.Or(l.Groups, 100_000)
 	l.Gaps = cmp.Or(l.Gaps, maxGaps)

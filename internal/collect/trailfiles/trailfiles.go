@@ -105,7 +105,7 @@ type Limits struct {
 	// cuts files at 50 MB, whatiscloudtrail-limits).
 	File int64
 	// Events is how many kept calls are remembered by id, so that one that is
-	// delivered twice counts once: 500,000 when zero.
+	// delivered twice counts once: 200,000 when zero.
 	Events int
 	// Objects is how many names (of S3 objects, log streams, training jobs) of one kind
 	// of call (role, event, outcome, bucket) are kept before they collapse to what they

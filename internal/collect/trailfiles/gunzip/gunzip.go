@@ -17,11 +17,11 @@ import (
 // History is how much text before what is filled next must still stand where it was.
 const History = 32 << 10
 
-// The errors of a stream. One that ends early gives io.ErrUnexpectedEOF, an error of the
-// source is given as it is.
+// The errors of a stream. An error of the source is given as it is.
 var (
-	ErrHeader   = errors.New("invalid gzip header")
-	ErrChecksum = errors.New("gzip checksum is wrong")
+	ErrCut      = errors.New("the compressed file is cut short")
+	ErrHeader   = errors.New("what should be a gzip header is none")
+	ErrChecksum = errors.New("its checksum is wrong, so what was read of it may be too")
 	ErrCorrupt  = errors.New("the compressed data are corrupt")
 )
 
@@ -72,7 +72,7 @@ func (r *Reader) Reset(from io.Reader) {
 	if err := r.header(); err != nil {
 		r.err = err
 		if err == io.EOF {
-			r.err = io.ErrUnexpectedEOF
+			r.err = ErrCut
 		}
 	}
 }
@@ -160,10 +160,13 @@ func (r *Reader) read(n uint) (uint, error) {
 
 func early(err error) error {
 	if err == io.EOF {
-		return io.ErrUnexpectedEOF
+		return ErrCut
 	}
 	return err
 }
+
+// magic is how a header begins: gzip, and the only method there is.
+const magic = "\x1f\x8b\x08"
 
 // header reads a member's header: io.EOF where the stream ends before it.
 func (r *Reader) header() error {
@@ -183,9 +186,9 @@ func (r *Reader) header() error {
 		if head[i], err = octet(); err != nil {
 			return err
 		}
-	}
-	if head[0] != 0x1f || head[1] != 0x8b || head[2] != 8 {
-		return ErrHeader
+		if i < len(magic) && head[i] != magic[i] {
+			return ErrHeader
+		}
 	}
 	const hasSum, hasExtra, hasName, hasComment = 2, 4, 8, 16
 	if head[3]&hasExtra != 0 {

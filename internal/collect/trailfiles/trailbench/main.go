@@ -34,12 +34,13 @@ import (
 )
 
 var (
-	sizes  = flag.String("gb", "0.2", "sizes of the corpus in GB of JSON, comma separated; the first is raced")
-	rounds = flag.Int("rounds", 5, "rounds")
-	seed   = flag.Uint64("seed", 1, "of the corpus")
-	keep   = flag.String("dir", "", "where the corpus is kept (a folder of the system that is removed, when empty)")
-	tools  = flag.Bool("tools", true, "race the users' tools as well")
-	child  = flag.String("child", "", "on a folder: ours, gunzip or generate")
+	sizes   = flag.String("gb", "0.2", "sizes of the corpus in GB of JSON, comma separated; the first is raced")
+	rounds  = flag.Int("rounds", 5, "rounds")
+	seed    = flag.Uint64("seed", 1, "of the corpus")
+	keep    = flag.String("dir", "", "where the corpus is kept (a folder of the system that is removed, when empty)")
+	tools   = flag.Bool("tools", true, "race the users' tools as well")
+	callers = flag.Int("roles", 1, "of a million calls")
+	child   = flag.String("child", "", "on a folder: ours, gunzip or generate")
 )
 
 func main() {
@@ -101,6 +102,18 @@ func bench() error {
 		if err != nil {
 			return err
 		}
+	}
+	return objects(self)
+}
+
+// objects reads a million distinct S3 objects, with ten thousand roles in scope.
+func objects(self string) error {
+	for _, callers := range []int{1, 10_000} {
+		m, err := runner{name: "trailfiles", args: []string{self, "-child", "million", "-roles", strconv.Itoa(callers)}}.run()
+		if err != nil {
+			return err
+		}
+		fmt.Printf("1,000,000 distinct S3 objects by %d of 10,000 roles in scope: %.1f s, peak %.0f MB (the goal is less than 256), %s\n", callers, m.wall, float64(m.peak)/1e6, m.answer)
 	}
 	return nil
 }
@@ -220,6 +233,8 @@ func runChild(what, logs string) error {
 	switch what {
 	case "gunzip":
 		return gunzip(logs)
+	case "million":
+		return readMillion(*callers)
 	case "generate":
 		return trailgen.Write(logs, corpus(gb))
 	}
