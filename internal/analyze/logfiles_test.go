@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sagemaker-role-audit/internal/analyze/actions"
+	"sagemaker-role-audit/internal/analyze/report"
 	"sagemaker-role-audit/internal/collect/snapshot"
 )
 
@@ -226,5 +227,29 @@ func TestUnusedByLogFiles(t *testing.T) {
 	s.Window.From = s.Window.From.Add(-time.Hour)
 	if got := verdict(s, "s3:GetObject"); got != "unobservable" {
 		t.Errorf("an hour of the window is not covered: %s", got)
+	}
+}
+
+// TestCollapsedUse: objects that were too many to keep by name are a use of what their
+// names begin with; where that is wider than the grant the action is used all the same.
+func TestCollapsedUse(t *testing.T) {
+	for keys, want := range map[string]struct{ used, proposed string }{
+		"in/2026/*": {"arn:aws:s3:::data/in/2026/*", "arn:aws:s3:::data/in/2026/*"},
+		"in/*":      {"arn:aws:s3:::data/in/*", "arn:aws:s3:::data/in/*"},
+		"*":         {"arn:aws:s3:::data/*", "arn:aws:s3:::data/in/*"},
+	} {
+		s := filed(allow("s3:GetObject", "arn:aws:s3:::data/in/*"))
+		u := use("s3.amazonaws.com", "GetObject", "")
+		u.Category, u.ReadOnly, u.Source, u.Count = "Data", true, snapshot.SourceTrail, 5000
+		u.Params = snapshot.Params{BucketName: "data", Keys: keys}
+		s.Usage = append(s.Usage, u)
+		r := analyzed(t, s).Roles[0]
+		if len(r.Used) != 1 || r.Used[0].Count != 5000 || !slices.Equal(r.Used[0].Resources, []string{want.used}) || r.Used[0].Verdict != report.VerdictUsed ||
+			r.Used[0].Evidence[0].Source != snapshot.SourceTrail {
+			t.Errorf("%s: used %+v", keys, r.Used)
+		}
+		if len(r.Proposal.Policies) != 1 || !strings.Contains(string(r.Proposal.Policies[0].Document), `"Resource": "`+want.proposed+`"`) {
+			t.Errorf("%s: proposed %s", keys, r.Proposal.Policies[0].Document)
+		}
 	}
 }
