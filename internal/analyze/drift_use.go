@@ -81,9 +81,19 @@ func (c *comparison) observations() {
 	inParallel(len(pairs), func(i int) {
 		p := &pairs[i]
 		// What both sides have in the same words shows nothing that one of them lacks; of
-		// most roles nothing else is there, or nothing new.
+		// most roles nothing else is there, or nothing that the other side's rest lacks.
 		was, is := apart(p.was, p.is)
-		if then, now := c.see(c.older, was), c.see(c.newer, is); !sameKeys(then, now) {
+		then, now := c.see(c.older, was), c.see(c.newer, is)
+		fresh, gone := lacks(then, now), lacks(now, then)
+		if fresh {
+			then = c.see(c.older, p.was)
+			fresh = lacks(then, now)
+		}
+		if gone {
+			now = c.see(c.newer, p.is)
+			gone = lacks(now, then)
+		}
+		if fresh || gone {
 			p.then, p.now = c.see(c.older, p.was), c.see(c.newer, p.is)
 		}
 	})
@@ -169,16 +179,14 @@ func unshared[T any](a, b []T, compare func(T, T) int) (onlyA, onlyB []T) {
 	return onlyA, onlyB
 }
 
-func sameKeys(a, b sightings) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for k := range a {
-		if b[k] == nil {
-			return false
+// lacks reports whether a does not have all that b has.
+func lacks(a, b sightings) bool {
+	for k := range b {
+		if a[k] == nil {
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // see gathers what is seen of a role on one side.
