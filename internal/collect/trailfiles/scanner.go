@@ -323,10 +323,16 @@ func (s *scanner) file(r *report) {
 			r.count(s.class)
 			continue
 		}
-		r.decode(raw, s)
+		if r.decode(raw, s); r.bad > maxBad {
+			r.stop(errors.New("too many records that could not be understood"))
+			return
+		}
 	}
 	r.stop(s.close())
 }
+
+// maxBad is how many records of a file may not be understood before it is left.
+const maxBad = 10_000
 
 // cut names the end of a text that should go on.
 func cut(err error) error {
