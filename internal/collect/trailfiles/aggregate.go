@@ -25,7 +25,6 @@ type aggregate struct {
 	objects  int // the limit of a family now
 
 	duplicates, forgotten, dropped, unique int64
-	firstDropped                           string
 }
 
 // eventID is a UUID, or half the SHA-256 of an id that is none.

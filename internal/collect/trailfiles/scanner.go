@@ -58,7 +58,7 @@ type scanner struct {
 }
 
 func newScanner(r roles, sources []string, limits Limits) *scanner {
-	return &scanner{roles: r, sources: sourcesOf(sources), maxText: limits.File, maxWord: limits.Record, maxDepth: limits.Depth, window: windowSize}
+	return &scanner{roles: r, sources: sourcesOf(sources), maxText: limits.File, maxWord: limits.Record, maxDepth: limits.Depth, window: windowSize, shapes: shapes{growth: growth}}
 }
 
 // source gives text: it puts it into a buffer where what it gave before may still stand
