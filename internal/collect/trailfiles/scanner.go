@@ -84,6 +84,7 @@ func (s *scanner) reset(from source) {
 	s.limit = min(s.window, s.maxWord)
 	if n := gunzip.History + s.limit + padding; len(s.buffer) != n { // at first, or grown for one long record
 		s.buffer = make([]byte, n)
+		s.quotes, s.marks, s.quoteBits, s.specialBits, s.holes = nil, nil, nil, nil, nil
 	}
 	s.text = s.buffer
 	clear(s.text[:padding])
