@@ -47,6 +47,9 @@ const rounding = time.Minute
 // should be on record and is not, which may have been any. Empty: IAM saw nothing that
 // speaks against the record.
 func (a *audit) veto(j *judgement, action string) string {
+	if why := a.whyCopied(j, action); why != "" {
+		return why
+	}
 	t := j.accessed
 	if t.missing != "" {
 		return t.missing

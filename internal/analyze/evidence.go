@@ -42,7 +42,14 @@ func remedyOf(g snapshot.Gap) string {
 	case snapshot.ReasonThrottled:
 		return "Run again when fewer others call AWS."
 	case snapshot.ReasonUnavailable, snapshot.ReasonCut, snapshot.ReasonBroken, snapshot.ReasonShort:
-		return "Run again."
+		switch {
+		case !snapshot.IsLogFiles(g.Source), g.Reason == snapshot.ReasonUnavailable, g.Reason == snapshot.ReasonCut:
+			return "Run again."
+		case g.Reason == snapshot.ReasonBroken:
+			return "Compare the file with its digest (aws cloudtrail validate-logs)."
+		case g.Impact == snapshot.ImpactUsage:
+			return "Read Event history as well, with --usage lookup: it tells what log files lack."
+		}
 	case snapshot.ReasonTimeout:
 		return "Run again with a longer --timeout."
 	}

@@ -211,6 +211,7 @@ func TestUnusedByLogFiles(t *testing.T) {
 	for _, tt := range []struct{ resource, action, want string }{
 		{"arn:aws:s3:::data/*", "s3:DeleteObject", "unused"},
 		{"arn:aws:s3:::data/*", "s3:GetObject", "unused"},
+		{"arn:aws:s3:::data/*", "s3:PutObject", "unused"},
 		{"arn:aws:s3:::data", "s3:ListBucket", "unused"},
 		{"arn:aws:s3:::other/*", "s3:DeleteObject", "unobservable"},
 		{"arn:aws:s3:::dat*", "s3:DeleteObject", "unobservable"},
@@ -221,6 +222,12 @@ func TestUnusedByLogFiles(t *testing.T) {
 		}
 		if got := verdict(world(allow(tt.action, tt.resource)), tt.action); got != "unobservable" {
 			t.Errorf("%s on %s, from Event history: %s", tt.action, tt.resource, got)
+		}
+	}
+	// A copy is recorded where it is written to.
+	for target, want := range map[string]string{"arn:aws:s3:::data/out/*": "unused", "arn:aws:s3:::other/*": "unobservable", "*": "unobservable"} {
+		if got := verdict(filed(allow("s3:GetObject", "arn:aws:s3:::data/*"), allow("s3:PutObject", target)), "s3:GetObject"); got != want {
+			t.Errorf("a role that may write to %s: %s, want %s", target, got, want)
 		}
 	}
 	s := filed(allow("s3:GetObject", "arn:aws:s3:::data/*"))

@@ -111,13 +111,3 @@ func (c eventClass) partition() string {
 	}
 	return ""
 }
-
-// ofCopies reports whether a trail records the copies that a class of events includes:
-// a copy reads its source, and is a write.
-func (t *trail) ofCopies(c eventClass) bool {
-	if !c.readOnly || !slices.Contains(c.visibility.EventNames, "CopyObject") {
-		return true
-	}
-	c.readOnly = false
-	return t.of(c).verdict == recordedYes
-}

@@ -273,7 +273,7 @@ func (o *observer) howRead(t *trail) string {
 func (o *observer) tells(c eventClass) bool {
 	return slices.ContainsFunc(o.trails, func(t *trail) bool {
 		by := t.of(c)
-		if by.verdict != recordedYes || !by.whole || t.foreign() || !t.ofEveryType(c) || !t.ofCopies(c) {
+		if by.verdict != recordedYes || !by.whole || t.foreign() || !t.ofEveryType(c) {
 			return false
 		}
 		regions := o.regionsOf(c.resource)

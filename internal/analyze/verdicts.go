@@ -153,22 +153,6 @@ func (a *audit) judgeActions(j *judgement) {
 	}
 }
 
-// seenWhereGranted reports whether the calls of an action would be in the evidence on
-// all that the role is granted of it: data events are recorded by resource.
-func (a *audit) seenWhereGranted(j *judgement, i int) bool {
-	if visibilities()[i].Class != actions.Data || !a.observer.anyData {
-		return false
-	}
-	var resources []string
-	for _, g := range j.grant.patterns(i) {
-		if g.not {
-			return false
-		}
-		resources = append(resources, g.text)
-	}
-	return len(resources) > 0 && a.whyUnseen(i, resources) == ""
-}
-
 // counts sums the verdicts of a role.
 func (j *judgement) counts() report.Counts {
 	by := map[report.Verdict]int{}

@@ -100,6 +100,12 @@ func (l *logs) settle() {
 	for _, g := range l.gaps {
 		l.missing(g)
 	}
+	for _, p := range l.places {
+		if p.seen != nil && p.aggregated() {
+			l.missing(snapshot.Gap{Source: p.source, Scope: p.scope(), Impact: snapshot.ImpactDetail, Reason: snapshot.ReasonShort,
+				Detail: "the trail delivers summaries of data events (CloudTrail-Aggregated): whether each event is recorded beside them is not documented, so none is taken to have been seen"})
+		}
+	}
 	for _, region := range l.read {
 		var told []snapshot.Window
 		for _, p := range l.places {
@@ -192,7 +198,10 @@ func (l *logs) coverPlace(p *logPlace, region string, t *snapshot.Trail, first b
 // that it has delivered.
 func (l *logs) managementDays(p *logPlace, region string, t *snapshot.Trail) []snapshot.Window {
 	days := p.covered(region, t, l.window)
-	if !l.scanned {
+	switch {
+	case l.failed, l.doubted[region]:
+		return nil
+	case !l.scanned:
 		return days
 	}
 	var first time.Time
@@ -239,7 +248,7 @@ func (l *logs) untold(region string, told []snapshot.Window) {
 		days += w.To.Sub(w.From)
 	}
 	l.missing(snapshot.Gap{Source: l.places[0].source, Region: region, Scope: "management events", Impact: snapshot.ImpactUsage, Reason: snapshot.ReasonShort,
-		Detail: fmt.Sprintf("the log files do not tell of %.0f of %.0f days, from %s on; --usage lookup, given as well, reads what they lack",
+		Detail: fmt.Sprintf("the log files do not tell of %.0f of %.0f days, from %s on",
 			max(1, days.Hours()/24), l.window.To.Sub(l.window.From).Hours()/24, left[0].From.Format(time.DateOnly))})
 }
 

@@ -66,6 +66,19 @@ func TestLogFaults(t *testing.T) {
 							}
 						}
 					}
+					total := slices.Contains([]string{"refused", "throttled", "unavailable", "cut", "garbled", "empty", "slow", "locked", "truncated"}, fault)
+					if total && !lookup && (operation == opGetObject || operation == opListObjects && fault != "truncated") {
+						for role, actions := range unused(t, s) {
+							if len(actions) > 0 {
+								t.Errorf("%s: %q are unused, though nothing was read", role, actions)
+							}
+						}
+						for _, c := range s.Coverage {
+							if c.Source == snapshot.SourceTrail && c.Complete {
+								t.Errorf("coverage %+v, though nothing was read", c)
+							}
+						}
+					}
 					named := slices.ContainsFunc(s.Gaps, func(g snapshot.Gap) bool {
 						return (g.Source == operation || g.Source == snapshot.SourceTrail) && g.Reason != "" && g.Detail != ""
 					})

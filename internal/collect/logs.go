@@ -30,6 +30,7 @@ type logs struct {
 	managed map[string][]snapshot.Window
 	// scan is what the last reading of each region told.
 	mu      sync.Mutex
+	doubted map[string]bool // regions whose files cannot be all of them
 	created map[string]int  // CreateTrainingJob events by region, of management events taken from files
 	passed  map[string]bool // role ARNs that CreateTrainingJob was given
 	former  *scope          // of the reading
@@ -44,7 +45,7 @@ type logs struct {
 const workersOfS3 = 16
 
 func (r *run) newLogs(ctx context.Context) *logs {
-	l := &logs{run: r, close: func() {}, managed: make(map[string][]snapshot.Window), created: make(map[string]int), passed: make(map[string]bool)}
+	l := &logs{run: r, close: func() {}, managed: make(map[string][]snapshot.Window), doubted: make(map[string]bool), created: make(map[string]int), passed: make(map[string]bool)}
 	if r.account.ID == "" {
 		l.lost(ctx, r.Logs[0].source(), "", broken("which account this is could not be told, nor which log files are its own"))
 		return l
@@ -64,39 +65,47 @@ func (l *logs) lost(ctx context.Context, source, scope string, err error) {
 // find lists the files of all places.
 func (l *logs) find(ctx context.Context) {
 	for _, p := range l.places {
-		p.listing = l.list(ctx, p, l.read)
-		if p.listing == nil {
-			continue
-		}
-		for _, g := range p.listing.Gaps {
-			g.Source = p.source
-			l.gaps = append(l.gaps, g)
-		}
-		for f := range p.listing.Each() {
-			p.day(f.Region, f.Day).files++
-		}
-		for prefix := range p.seen.broken {
-			region, from, to := dated(prefix)
-			if from.IsZero() {
-				from, to = startOfDay(l.window.From), l.window.To.AddDate(0, 0, 2)
-			}
-			for _, name := range l.read {
-				if region != "" && region != name {
-					continue
-				}
-				for day := later(from, startOfDay(l.window.From)); day.Before(earlier(to, l.window.To.AddDate(0, 0, 2))); day = day.AddDate(0, 0, 1) {
-					p.day(name, day).unread++
-				}
+		if p.listing = l.list(ctx, p, l.read); p.listing != nil {
+			for f := range p.listing.Each() {
+				p.day(f.Region, f.Day).files++
 			}
 		}
 	}
 	l.plan(nil)
 }
 
+// broken records the folders of a list that could not be listed: what lies under the
+// days that they may hold is not all known.
+func (l *logs) broken(p *logPlace, listing *trailfiles.Listing, seen *seenFolders) {
+	for _, g := range listing.Gaps {
+		if g.Source = p.source; !slices.Contains(l.gaps, g) {
+			l.gaps = append(l.gaps, g)
+		}
+	}
+	first, last := startOfDay(l.window.From), startOfDay(l.window.To).AddDate(0, 0, 2)
+	for prefix := range seen.broken {
+		region, from, to := dated(prefix)
+		if from.IsZero() {
+			from, to = first, last
+		}
+		for _, name := range l.read {
+			if region != "" && region != name {
+				continue
+			}
+			for day := later(from, first); day.Before(earlier(to, last)); day = day.AddDate(0, 0, 1) {
+				p.day(name, day).unread++
+			}
+		}
+	}
+}
+
 // list lists the files of a place and of some regions; nil where there are none.
 func (l *logs) list(ctx context.Context, p *logPlace, regions []string) *trailfiles.Listing {
-	p.seen = &seenFolders{shown: make(map[string]bool), broken: make(map[string]bool)}
-	listing, err := trailfiles.Find(ctx, &narrowed{p.bucket, p, p.seen}, p.prefix, trailfiles.Filter{
+	seen := &seenFolders{shown: make(map[string]bool), broken: make(map[string]bool)}
+	if p.seen == nil {
+		p.seen = seen
+	}
+	listing, err := trailfiles.Find(ctx, &narrowed{p.bucket, p, seen}, p.prefix, trailfiles.Filter{
 		Source: p.id, Accounts: []string{l.account.ID}, Regions: regions, Window: l.window, AtOnce: workersOfS3,
 		Progress: func(files int, bytes int64) {
 			l.tell(Status{Source: p.source, Region: p.scope(), AllFiles: files, AllBytes: bytes, Note: "listing"})
@@ -114,6 +123,7 @@ func (l *logs) list(ctx context.Context, p *logPlace, regions []string) *trailfi
 		l.lost(ctx, p.source, p.scope(), err)
 		return nil
 	}
+	l.broken(p, listing, seen)
 	return listing
 }
 
@@ -125,16 +135,21 @@ func (l *logs) plan(usage []snapshot.Usage) {
 			l.managed[region] = []snapshot.Window{l.window}
 			continue
 		}
-		var told []snapshot.Window
-		for _, p := range l.places {
-			for _, t := range p.trails {
-				if !l.failed && l.stands(t) && t.Sees(region) {
-					told = append(told, since(l.managementDays(p, region, t), t.ChangedAt(usage))...)
-				}
+		l.managed[region] = l.claimed(region, usage)
+	}
+}
+
+// claimed are the times whose management events files tell completely.
+func (l *logs) claimed(region string, usage []snapshot.Usage) []snapshot.Window {
+	var told []snapshot.Window
+	for _, p := range l.places {
+		for _, t := range p.trails {
+			if l.stands(t) && t.Sees(region) {
+				told = append(told, since(l.managementDays(p, region, t), t.ChangedAt(usage))...)
 			}
 		}
-		l.managed[region] = snapshot.Union(told...)
 	}
+	return snapshot.Union(told...)
 }
 
 // since cuts windows at the time of a change.
@@ -164,31 +179,42 @@ func (l *logs) left(region string) []snapshot.Window { return l.window.Without(l
 func (l *logs) scan(ctx context.Context, scope *scope, expected func(region string, in []snapshot.Window) int) {
 	l.former = scope
 	l.take(ctx, nil, l.keeping(scope), scope.roles)
-	if l.Usage != UsageLookup || len(l.places) == 0 || ctx.Err() != nil {
+	if len(l.places) == 0 || ctx.Err() != nil {
 		return
 	}
 	planned := maps.Clone(l.managed)
 	l.disown(l.usage)
+	for _, region := range l.read {
+		l.doubt(region, expected(region, l.claimed(region, l.usage)))
+	}
 	l.plan(l.usage)
+	if l.Usage != UsageLookup {
+		return
+	}
+	if l.failed { // Event history tells all of them
+		l.usage = slices.DeleteFunc(l.usage, func(u snapshot.Usage) bool { return u.Category != "Data" })
+		return
+	}
 	var again []string
 	for _, region := range l.read {
-		if len(l.managed[region]) > 0 && l.created[region] == 0 && expected(region, l.managed[region]) > 0 {
-			l.short(region, expected(region, l.managed[region]))
-		}
 		if !slices.Equal(planned[region], l.managed[region]) {
 			again = append(again, region)
 		}
 	}
-	if len(again) > 0 && !l.failed {
+	if len(again) > 0 {
 		l.usage = slices.DeleteFunc(l.usage, func(u snapshot.Usage) bool { return slices.Contains(again, u.Region) })
 		l.take(ctx, again, l.keeping(scope), scope.roles)
 	}
 }
 
-// short records files that cannot be the region's: a job that was created has its
-// CreateTrainingJob event (AWS: sagemaker logging-using-cloudtrail).
-func (l *logs) short(region string, jobs int) {
-	l.managed[region] = nil
+// doubt records log files that cannot be all of the region's: a job that was created
+// has its CreateTrainingJob event (AWS: sagemaker logging-using-cloudtrail), and of so
+// many jobs there is none.
+func (l *logs) doubt(region string, jobs int) {
+	if jobs == 0 || l.created[region] > 0 || l.failed {
+		return
+	}
+	l.doubted[region] = true
 	l.missing(snapshot.Gap{Source: l.places[0].source, Region: region, Scope: "management events", Impact: snapshot.ImpactUsage, Reason: snapshot.ReasonShort,
 		Detail: fmt.Sprintf("the log files hold no CreateTrainingJob event, and %d training jobs were created within the time they cover", jobs)})
 }
@@ -242,9 +268,7 @@ func (l *logs) take(ctx context.Context, regions []string, keep func(*snapshot.U
 		}
 		listing := p.listing
 		if regions != nil {
-			seen := p.seen
 			listing = l.list(ctx, p, regions)
-			p.seen = seen
 		}
 		if listing != nil {
 			listings = append(listings, listing)
@@ -266,6 +290,7 @@ func (l *logs) take(ctx context.Context, regions []string, keep func(*snapshot.U
 		return
 	}
 	l.scanned = true
+	l.failed = l.failed || result.Dropped > 0 // what was dropped may be what alone shows a use
 	byID := make(map[string]*logPlace)
 	for _, p := range l.places {
 		byID[p.id] = p

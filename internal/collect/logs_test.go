@@ -436,3 +436,19 @@ func TestPlaces(t *testing.T) {
 		}
 	}
 }
+
+// Where a trail also delivers summaries of data events, no data event counts as seen.
+func TestAggregatedDataEvents(t *testing.T) {
+	a := daily()
+	a.Buckets[len(a.Buckets)-1].Objects = map[string]string{"central/AWSLogs/123456789012/CloudTrail-Aggregated/us-east-1/2026/10/30/x.json.gz": "x"}
+	_, o := serve(t, a)
+	s := collected(t, ofLogs(o, "trail"))
+	if d := gocmp.Diff([]string{"trail s3://trail-logs/central/ detail short"}, gapsOf(s)); d != "" {
+		t.Errorf("gaps (-want +got):\n%s", d)
+	}
+	for _, c := range s.Coverage {
+		if c.Trail != "" && c.Complete != !slices.Contains(c.EventClasses, "data") {
+			t.Errorf("coverage %+v", c)
+		}
+	}
+}

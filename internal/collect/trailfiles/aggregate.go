@@ -25,7 +25,6 @@ type aggregate struct {
 	objects  int // the limit of a family now
 
 	duplicates, forgotten, dropped, unique int64
-	firstDropped                           string
 }
 
 // eventID is a UUID, or half the SHA-256 of an id that is none.
@@ -85,10 +84,10 @@ func foundIn(source int, r *snapshot.Record, key *snapshot.UseKey) found {
 	}
 	var none snapshot.UseKey
 	family := key.Collapsed(0)
-	b := packed(append(make([]byte, 0, 256), byte(source)), &family, &none)
+	b := family.Pack(append(make([]byte, 0, 512), byte(source)), &none)
 	f.family, f.alone = string(b), !family.IsCollapsed()
 	if !f.alone {
-		f.rest = string(packed(b[:0], key, &family))
+		f.rest = string(key.Pack(b[:0], &family))
 	}
 	return f
 }
@@ -216,9 +215,7 @@ func (a *aggregate) group(f *found) *group {
 	}
 	rest := f.rest
 	if fam.depth != exact {
-		base := a.base(f.family)
-		key := unpacked(rest, base).Collapsed(fam.depth)
-		rest = string(packed(nil, &key, &base))
+		rest = a.shortened(f, fam.depth)
 	}
 	if g := fam.members[rest]; g != nil {
 		return g
@@ -228,11 +225,8 @@ func (a *aggregate) group(f *found) *group {
 	}
 	// Room may have been made by collapsing this very family.
 	if fam.depth != exact {
-		base := a.base(f.family)
-		key := unpacked(f.rest, base).Collapsed(fam.depth)
-		rest = string(packed(nil, &key, &base))
-		if g := fam.members[rest]; g != nil {
-			return g
+		if rest = a.shortened(f, fam.depth); fam.members[rest] != nil {
+			return fam.members[rest]
 		}
 	}
 	g := new(group)
@@ -261,7 +255,20 @@ func (a *aggregate) room() bool {
 	return a.groups < a.limits.Groups
 }
 
-func (a *aggregate) base(key string) snapshot.UseKey { return unpacked(key[1:], snapshot.UseKey{}) }
+// base is the key of a family.
+func (a *aggregate) base(family string) (key snapshot.UseKey) {
+	key.Unpack(family[1:])
+	return key
+}
+
+// shortened is the rest of a call's key with its names cut.
+func (a *aggregate) shortened(f *found, depth int) string {
+	base := a.base(f.family)
+	key := base
+	key.Unpack(f.rest)
+	key = key.Collapsed(depth)
+	return string(key.Pack(nil, &base))
+}
 
 // collapse keeps a family's names by the deepest folders that are few enough. How deep
 // that is depends on the names alone, not on their order: the deeper, the more.
@@ -273,7 +280,8 @@ func (a *aggregate) collapse(key string, fam *family) {
 	if fam.depth == exact {
 		fam.depth = 0
 		for rest := range fam.members {
-			k := unpacked(rest, base)
+			k := base
+			k.Unpack(rest)
 			p := &k.Params
 			for _, name := range []string{p.Key, p.S3ARN, p.CopySource, p.Prefix, p.LogStreamName, p.TrainingJobName} {
 				fam.depth = max(fam.depth, min(strings.Count(name, "/"), maxFolders))
@@ -286,8 +294,10 @@ func (a *aggregate) collapse(key string, fam *family) {
 		fam.depth--
 		members := make(map[string]*group)
 		for rest, g := range fam.members {
-			k := unpacked(rest, base).Collapsed(fam.depth)
-			short := string(packed(nil, &k, &base))
+			k := base
+			k.Unpack(rest)
+			k = k.Collapsed(fam.depth)
+			short := string(k.Pack(nil, &base))
 			to := members[short]
 			if to == nil {
 				to = new(group)
@@ -334,8 +344,10 @@ func (a *aggregate) usage() ([]snapshot.Usage, []Collapse) {
 				continue // all its calls were restated
 			}
 			calls += int64(g.count)
+			k := base
+			k.Unpack(rest)
 			all = append(all, snapshot.Usage{
-				UseKey: unpacked(rest, base), Count: g.count, Source: a.sources[fam.source],
+				UseKey: k, Count: g.count, Source: a.sources[fam.source],
 				First: time.UnixMicro(g.first).UTC(), Last: time.UnixMicro(g.last).UTC(), FirstEventID: g.firstID, LastEventID: g.lastID,
 			})
 		}

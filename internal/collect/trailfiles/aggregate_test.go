@@ -11,23 +11,6 @@ import (
 	"sagemaker-role-audit/internal/collect/snapshot"
 )
 
-func TestPacked(t *testing.T) {
-	k := plainly([]byte(`{"Records":[`+base+`]}`), asked{roles: map[string]bool{role: true}, limits: Limits{}.defaults()}).Calls[0].Key
-	k.Denial.Explicit = true
-	k.Params.Name = strings.Repeat("long", 1000)
-	var none snapshot.UseKey
-	if got := unpacked(string(packed(nil, &k, &none)), none); got != k {
-		t.Errorf("%+v\nis not\n%+v", got, k)
-	}
-	family := k.Collapsed(0)
-	if got := unpacked(string(packed(nil, &k, &family)), family); got != k {
-		t.Errorf("%+v\nis not\n%+v", got, k)
-	}
-	if len(fields) > 250 {
-		t.Error("a field's number no longer fits a byte")
-	}
-}
-
 // objects is a file of calls on as many objects, by a role.
 func objects(number int, keys []string, roles ...string) string {
 	var b strings.Builder

@@ -34,7 +34,7 @@ func (l Limits) defaults() Limits {
 // whatever the number of workers.
 func Read(ctx context.Context, listings []*Listing, o Options) (*Result, error) {
 	o.Limits = o.Limits.defaults()
-	r := &reading{Options: o, roles: newRoles(o.Roles), days: make(map[dayKey]*Day), named: make(map[string]int), untold: make(map[string]int)}
+	r := &reading{Options: o, roles: newRoles(o.Roles), days: make(map[dayKey]*Day), waiting: make(map[uint32]*ended), named: make(map[string]int), untold: make(map[string]int)}
 	r.turn.L = &r.mu
 	sources := make([]string, len(listings))
 	for i, l := range listings {
@@ -60,12 +60,16 @@ func Read(ctx context.Context, listings []*Listing, o Options) (*Result, error) 
 		workers.Go(func() {
 			w := r.worker()
 			for {
+				// A file that was handed out is read, whatever happens: others wait for it.
+				if ctx.Err() != nil {
+					return
+				}
 				handing.Lock()
 				f, ok := next()
 				n := number
 				number++
 				handing.Unlock()
-				if !ok || ctx.Err() != nil {
+				if !ok {
 					return
 				}
 				w.read(ctx, f, n)
@@ -124,11 +128,14 @@ type reading struct {
 	mu        sync.Mutex
 	turn      sync.Cond
 	now       uint32 // the file whose turn it is
+	waiting   map[uint32]*ended
 	aggregate *aggregate
 	days      map[dayKey]*Day
 	total     Result
 	named     map[string]int // gaps, by source
 	untold    map[string]int // those past the limit
+
+	waitingCalls int
 
 	telling  sync.Mutex
 	progress Progress
@@ -171,8 +178,7 @@ func (w *worker) read(ctx context.Context, f queued, number uint32) {
 		w.scan(counter, r)
 		body.Close()
 	}
-	w.add(number)
-	w.finish(f, r)
+	w.finish(f, number, r)
 	w.done(f.Size - counter.read)
 }
 
@@ -199,59 +205,105 @@ func (w *worker) scan(from io.Reader, r *report) {
 	w.scanner.file(r)
 }
 
-// add hands the batch over, when all files before this one have been.
+// ended is a file that was read, on its way into the result.
+type ended struct {
+	file        queued
+	report      *report
+	calls       []found
+	first, last time.Time
+	text        int64
+}
+
+// The files that were read before their turn came: so many, with so many calls.
+const (
+	maxWaiting      = 64
+	maxWaitingCalls = 4 * batchSize
+)
+
+// add hands the calls of an unfinished file over, when all files before it have been.
 func (w *worker) add(number uint32) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for w.now != number {
 		w.turn.Wait()
 	}
-	for i := range w.batch {
-		w.aggregate.add(&w.batch[i], number)
+	w.take(w.batch, number)
+	clear(w.batch)
+	w.batch = w.batch[:0]
+}
+
+// finish hands a file over. Where it is not its turn it waits, and the worker does not,
+// unless too much waits.
+func (w *worker) finish(f queued, number uint32, r *report) {
+	e := &ended{file: f, report: r, text: w.scanner.read}
+	e.first, e.last = w.scanner.clock.span()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.now != number && (len(w.waiting) >= maxWaiting || w.waitingCalls+len(w.batch) > maxWaitingCalls) {
+		w.turn.Wait()
+	}
+	if w.now != number {
+		e.calls = slices.Clone(w.batch)
+		w.waiting[number] = e
+		w.waitingCalls += len(e.calls)
+	} else {
+		e.calls = w.batch
+		w.pass(e)
+		for next := w.waiting[w.now]; next != nil; next = w.waiting[w.now] {
+			delete(w.waiting, w.now)
+			w.waitingCalls -= len(next.calls)
+			w.pass(next)
+		}
+		w.turn.Broadcast()
 	}
 	clear(w.batch)
 	w.batch = w.batch[:0]
 }
 
-// finish tells what a file was, and gives the turn to the next one.
-func (w *worker) finish(f queued, r *report) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (r *reading) take(calls []found, number uint32) {
+	for i := range calls {
+		r.aggregate.add(&calls[i], number)
+	}
+}
+
+// pass adds a file to the result, in its turn, and gives the turn to the next one.
+func (r *reading) pass(e *ended) {
+	r.take(e.calls, r.now)
+	f := e.file
 	key := dayKey{f.listing, f.Account, f.Region, f.Day}
-	d := w.days[key]
+	d := r.days[key]
 	if d == nil {
 		d = &Day{Source: f.Source, Account: f.Account, Region: f.Region, Day: f.Day}
-		w.days[key] = d
+		r.days[key] = d
 	}
 	d.Files++
-	d.Records += r.records
-	d.Management += r.classes[classManagement]
-	d.Data += r.classes[classData]
-	d.Other += r.classes[classOther]
-	if first, last := w.scanner.clock.span(); !first.IsZero() {
-		if d.First.IsZero() || first.Before(d.First) {
-			d.First = first
+	d.Records += e.report.records
+	d.Management += e.report.classes[classManagement]
+	d.Data += e.report.classes[classData]
+	d.Other += e.report.classes[classOther]
+	if !e.first.IsZero() {
+		if d.First.IsZero() || e.first.Before(d.First) {
+			d.First = e.first
 		}
-		if last.After(d.Last) {
-			d.Last = last
+		if e.last.After(d.Last) {
+			d.Last = e.last
 		}
 	}
-	t := &w.total
+	t := &r.total
 	t.Files++
 	t.Stored += f.Size
-	t.Bytes += w.scanner.read
-	t.Records += r.records
-	t.Candidates += r.candidates
-	if err := r.err(); err != nil {
+	t.Bytes += e.text
+	t.Records += e.report.records
+	t.Candidates += e.report.candidates
+	if err := e.report.err(); err != nil {
 		d.Unread++
-		if w.named[f.Source]++; w.named[f.Source] <= w.Limits.Gaps {
+		if r.named[f.Source]++; r.named[f.Source] <= r.Limits.Gaps {
 			t.Gaps = append(t.Gaps, gapOf(f.Source, f.Path(), snapshot.ImpactUsage, err))
 		} else {
-			w.untold[f.Source]++
+			r.untold[f.Source]++
 		}
 	}
-	w.now++
-	w.turn.Broadcast()
+	r.now++
 }
 
 // counter counts what is read of a file, for the progress.

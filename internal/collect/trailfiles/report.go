@@ -16,7 +16,6 @@ type report struct {
 	stopped error // why the reading ended early
 
 	candidates int64
-	kept       int64
 	keep       func(*snapshot.Record, *snapshot.UseKey)
 }
 

@@ -58,7 +58,7 @@ type scanner struct {
 }
 
 func newScanner(r roles, sources []string, limits Limits) *scanner {
-	return &scanner{roles: r, sources: sourcesOf(sources), maxText: limits.File, maxWord: limits.Record, maxDepth: limits.Depth, window: windowSize}
+	return &scanner{roles: r, sources: sourcesOf(sources), maxText: limits.File, maxWord: limits.Record, maxDepth: limits.Depth, window: windowSize, shapes: shapes{growth: growth}}
 }
 
 // source gives text: it puts it into a buffer where what it gave before may still stand
@@ -84,6 +84,7 @@ func (s *scanner) reset(from source) {
 	s.limit = min(s.window, s.maxWord)
 	if n := gunzip.History + s.limit + padding; len(s.buffer) != n { // at first, or grown for one long record
 		s.buffer = make([]byte, n)
+		s.quotes, s.marks, s.quoteBits, s.specialBits, s.holes = nil, nil, nil, nil, nil
 	}
 	s.text = s.buffer
 	clear(s.text[:padding])
@@ -323,10 +324,16 @@ func (s *scanner) file(r *report) {
 			r.count(s.class)
 			continue
 		}
-		r.decode(raw, s)
+		if r.decode(raw, s); r.bad > maxBad {
+			r.stop(errors.New("too many records that could not be understood"))
+			return
+		}
 	}
 	r.stop(s.close())
 }
+
+// maxBad is how many records of a file may not be understood before it is left.
+const maxBad = 10_000
 
 // cut names the end of a text that should go on.
 func cut(err error) error {

@@ -1,5 +1,7 @@
 package trailfiles
 
+import "bytes"
+
 // Most records have the shape of one before: the same names in the same order, and
 // other values. A shape that was walked over once is not walked over again. What it is
 // made of is kept in a tree: literal text, then a hole where a value stands, then
@@ -55,6 +57,7 @@ type shapes struct {
 	root           shape
 	nodes          int
 	tried, matched int
+	growth         int // growth; more in tests
 }
 
 // match reads the record at p by the tree. It reports false where the record leaves it,
@@ -155,16 +158,15 @@ func (s *scanner) learn(p, end int) {
 			}
 		}
 		if to == nil {
-			if grown++; grown > growth || t.nodes == maxShapes || len(at.next) == maxNext {
+			if bytes.IndexByte(literal, '\\') >= 0 {
+				return // a name with escapes: quotes in it are none
+			}
+			if grown++; grown > t.growth || t.nodes == maxShapes || len(at.next) == maxNext {
 				return
 			}
 			t.nodes++
 			to = &shape{literal: string(literal), hole: h.hole}
-			for _, c := range literal {
-				if c == '"' {
-					to.quotes++
-				}
-			}
+			to.quotes = bytes.Count(literal, []byte(`"`))
 			if h.hole == holeEnd {
 				to.class, to.hit = s.class, s.whole
 			}

@@ -482,9 +482,7 @@ func (r *Reader) fast(buf []byte, low, out, to int) (int, error) {
 		if count < 28 {
 			if pos+8 > len(in) {
 				// The rest of the match is for the slow way.
-				if err = r.rest(&bits, &count, &pos, length, out-low); err != nil {
-					break
-				}
+				err = r.rest(&bits, &count, &pos, length, out-low)
 				break
 			}
 			bits |= binary.LittleEndian.Uint64(in[pos:]) << (count & 63)

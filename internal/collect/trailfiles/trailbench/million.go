@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,8 +35,8 @@ func (m million) List(_ context.Context, prefix string) iter.Seq2[trailfiles.Obj
 }
 
 func (m million) Open(_ context.Context, key string) (io.ReadCloser, error) {
-	var number int
-	if _, err := fmt.Sscanf(key[strings.LastIndexByte(key, '_')+1:], "%d.json", &number); err != nil {
+	number, err := strconv.Atoi(strings.TrimSuffix(key[strings.LastIndexByte(key, '_')+1:], ".json"))
+	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
