@@ -48,7 +48,7 @@ func (m million) Open(_ context.Context, key string) (io.ReadCloser, error) {
 		n := number*m.perFile + i
 		who := n % m.roles
 		object := fmt.Sprintf("team-%02d/dataset-%04d/dt=2026-%02d-%02d/part-%08d.parquet", n%20, n%1000, 1+n%12, 1+n%28, n)
-		fmt.Fprintf(&b, `{"eventVersion":"1.11","userIdentity":{"type":"AssumedRole","principalId":"AROA%010d:SageMaker","arn":"arn:aws:sts::123456789012:assumed-role/trainer/SageMaker","sessionContext":{"sessionIssuer":{"type":"Role","principalId":"AROA%[1]010d","arn":"%[2]s"}}},`+
+		fmt.Fprintf(&b, `{"eventVersion":"1.11","userIdentity":{"type":"AssumedRole","principalId":"AROA%010d:SageMaker","arn":"arn:aws:sts::123456789012:assumed-role/trainer/SageMaker","sessionContext":{"sessionIssuer":{"type":"Role","principalId":"AROA%010[1]d","arn":"%[2]s"}}},`+
 			`"eventTime":"2026-10-01T10:00:00Z","eventSource":"s3.amazonaws.com","eventName":"GetObject","awsRegion":"us-east-1","userAgent":"aws-sdk/1","requestParameters":{"bucketName":"data-lake","key":"%[3]s"},"responseElements":null,"eventID":"%08[4]x-0000-4000-8000-000000000000","readOnly":true,`+
 			`"resources":[{"type":"AWS::S3::Object","ARN":"arn:aws:s3:::data-lake/%[3]s"},{"type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::data-lake"}],"eventType":"AwsApiCall","managementEvent":false,"eventCategory":"Data"}`,
 			who, trailgen.RoleARN(who), object, n)
