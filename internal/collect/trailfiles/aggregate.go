@@ -241,10 +241,10 @@ func (a *aggregate) group(f *found) *group {
 	return g
 }
 
-// room makes room for one group more, and reports whether there is: it halves the
-// number of names that a family may keep, as often as need be.
+// room makes room for one group more, and reports whether there is. Past the limit of
+// names it halves the number of names that a family may keep, as often as need be.
 func (a *aggregate) room() bool {
-	for a.groups >= a.limits.Groups && a.objects > 1 {
+	for a.groups >= a.limits.Names && a.objects > 1 {
 		a.objects = max(1, a.objects/2)
 		for key, fam := range a.families {
 			if len(fam.members) > a.objects {

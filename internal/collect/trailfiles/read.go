@@ -24,6 +24,7 @@ func (l Limits) defaults() Limits {
 	l.Events = cmp.Or(l.Events, 200_000)
 	l.Objects = cmp.Or(l.Objects, 1000)
 	l.Groups = cmp.Or(l.Groups, 100_000)
+	l.Names = min(cmp.Or(l.Names, 25_000), l.Groups)
 	l.Gaps = cmp.Or(l.Gaps, maxGaps)
 	return l
 }

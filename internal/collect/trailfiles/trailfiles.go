@@ -110,9 +110,10 @@ type Limits struct {
 	// Objects is how many names (of S3 objects, log streams, training jobs) of one kind
 	// of call (role, event, outcome, bucket) are kept before they collapse to what they
 	// begin with ([snapshot.UseKey.Collapsed]): 1,000 when zero. It is halved, again
-	// and again, when there are more groups than Groups.
-	Objects int
-	// Groups is how many groups of calls are kept in all: 100,000 when zero.
+	// and again, when there are more groups than Names: 25,000 when zero.
+	Objects, Names int
+	// Groups is how many groups of calls are kept in all, 100,000 when zero: more than
+	// Names only where so many calls differ in more than names.
 	Groups int
 	// Gaps is how many files of a source are named one by one: 1,000 when zero.
 	Gaps int

@@ -39,7 +39,8 @@ var (
 	seed    = flag.Uint64("seed", 1, "of the corpus")
 	keep    = flag.String("dir", "", "where the corpus is kept (a folder of the system that is removed, when empty)")
 	tools   = flag.Bool("tools", true, "race the users' tools as well")
-	callers = flag.Int("roles", 1, "of a million calls")
+	callers = flag.Int("roles", 1, "that make the million calls")
+	calls   = flag.Int("calls", 1_000_000, "of them")
 	child   = flag.String("child", "", "on a folder: ours, gunzip or generate")
 )
 
@@ -234,7 +235,7 @@ func runChild(what, logs string) error {
 	case "gunzip":
 		return gunzip(logs)
 	case "million":
-		return readMillion(*callers)
+		return readMillion(*callers, *calls)
 	case "generate":
 		return trailgen.Write(logs, corpus(gb))
 	}

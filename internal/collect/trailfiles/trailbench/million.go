@@ -48,7 +48,7 @@ func (m million) Open(_ context.Context, key string) (io.ReadCloser, error) {
 		n := number*m.perFile + i
 		who := n % m.roles
 		object := fmt.Sprintf("team-%02d/dataset-%04d/dt=2026-%02d-%02d/part-%08d.parquet", n%20, n%1000, 1+n%12, 1+n%28, n)
-		fmt.Fprintf(&b, `{"eventVersion":"1.11","userIdentity":{"type":"AssumedRole","principalId":"AROA%010d:SageMaker","arn":"arn:aws:sts::123456789012:assumed-role/trainer/SageMaker","sessionContext":{"sessionIssuer":{"type":"Role","principalId":"AROA%[1]010d","arn":"%[2]s"}}},`+
+		fmt.Fprintf(&b, `{"eventVersion":"1.11","userIdentity":{"type":"AssumedRole","principalId":"AROA%010d:SageMaker","arn":"arn:aws:sts::123456789012:assumed-role/trainer/SageMaker","sessionContext":{"sessionIssuer":{"type":"Role","principalId":"AROA%010[1]d","arn":"%[2]s"}}},`+
 			`"eventTime":"2026-10-01T10:00:00Z","eventSource":"s3.amazonaws.com","eventName":"GetObject","awsRegion":"us-east-1","userAgent":"aws-sdk/1","requestParameters":{"bucketName":"data-lake","key":"%[3]s"},"responseElements":null,"eventID":"%08[4]x-0000-4000-8000-000000000000","readOnly":true,`+
 			`"resources":[{"type":"AWS::S3::Object","ARN":"arn:aws:s3:::data-lake/%[3]s"},{"type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::data-lake"}],"eventType":"AwsApiCall","managementEvent":false,"eventCategory":"Data"}`,
 			who, trailgen.RoleARN(who), object, n)
@@ -57,16 +57,16 @@ func (m million) Open(_ context.Context, key string) (io.ReadCloser, error) {
 	return io.NopCloser(&b), nil
 }
 
-// readMillion reads a million calls on objects of their own, with ten thousand roles in
-// scope, of which so many make the calls.
-func readMillion(callers int) error {
+// readMillion reads calls on objects of their own, with ten thousand roles in scope, of
+// which so many make the calls.
+func readMillion(callers, calls int) error {
 	const inScope = 10_000
 	roles := make(map[string]bool, inScope)
 	for i := range inScope {
 		roles[trailgen.RoleARN(i)] = true
 	}
 	ctx := context.Background()
-	listing, err := trailfiles.Find(ctx, million{callers, 200, 5000}, "", trailfiles.Filter{Source: "made"})
+	listing, err := trailfiles.Find(ctx, million{callers, calls / 5000, 5000}, "", trailfiles.Filter{Source: "made"})
 	if err != nil {
 		return err
 	}
@@ -77,12 +77,12 @@ func readMillion(callers int) error {
 	if err != nil {
 		return err
 	}
-	calls := 0
+	counted := 0
 	for i := range result.Usage {
-		calls += result.Usage[i].Count
+		counted += result.Usage[i].Count
 	}
-	if calls != 1_000_000 || result.Dropped > 0 {
-		return fmt.Errorf("%d calls, %d left out, gaps %v", calls, result.Dropped, result.Gaps)
+	if counted != calls || result.Dropped > 0 {
+		return fmt.Errorf("%d calls, %d left out, gaps %v", counted, result.Dropped, result.Gaps)
 	}
 	fmt.Printf("%d groups, %d kinds of calls collapsed, %d ids forgotten\n", len(result.Usage), len(result.Collapsed), result.Forgotten)
 	return nil
