@@ -124,7 +124,7 @@ func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
 	r.Complete = !slices.ContainsFunc(all, func(g snapshot.Gap) bool { return g.Impact != snapshot.ImpactDetail })
 	slices.SortStableFunc(r.Findings, func(x, y report.Finding) int {
 		return cmp.Or(cmp.Compare(x.Severity.Rank(), y.Severity.Rank()), cmp.Compare(x.Role, y.Role),
-			cmp.Compare(x.Rule, y.Rule), cmp.Compare(x.Subject, y.Subject), cmp.Compare(x.ID, y.ID))
+			cmp.Compare(ruleRank(x.Rule), ruleRank(y.Rule)), cmp.Compare(x.Subject, y.Subject), cmp.Compare(x.ID, y.ID))
 	})
 	for _, f := range r.Findings {
 		r.Summary.Findings.Add(f.Severity)
