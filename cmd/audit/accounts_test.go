@@ -53,3 +53,27 @@ func hostileAccount() *awssim.Account {
 		FieldSelectors: []awssim.FieldSelector{{Field: "eventCategory", Equals: []string{"Data"}}, {Field: "resources.ARN", StartsWith: []string{hostile}}}}}}}
 	return account
 }
+
+// steadyAccount has a role that nothing happens to, from one day to the next.
+func steadyAccount() *awssim.Account {
+	const trust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"sagemaker.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+	const document = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::data/*"}]}`
+	account := emptyAccount()
+	account.Roles = []awssim.Role{{Name: "trainer", CreateDate: accountNow.AddDate(-1, 0, 0), Trust: trust, Inline: []awssim.InlinePolicy{{Name: "s3", Document: document}}}}
+	return account
+}
+
+// widerAccount is the steady one, with more that the role may do.
+func widerAccount() *awssim.Account {
+	account := steadyAccount()
+	account.Roles[0].Inline = append(account.Roles[0].Inline, awssim.InlinePolicy{Name: "secrets",
+		Document: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*"}]}`})
+	return account
+}
+
+// elsewhereAccount is the steady one, under another account id.
+func elsewhereAccount() *awssim.Account {
+	account := steadyAccount()
+	account.ID = "999999999999"
+	return account
+}

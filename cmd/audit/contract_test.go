@@ -99,7 +99,12 @@ func checkSums(r *report.Report) error {
 		total.Add(c)
 		jobs += role.Jobs.Total
 	}
+	accepted := 0
 	for _, f := range r.Findings {
+		if f.Accepted != nil {
+			accepted++
+			continue
+		}
 		switch f.Severity {
 		case report.Critical:
 			severities.Critical++
@@ -120,6 +125,8 @@ func checkSums(r *report.Report) error {
 		return fmt.Errorf("summary counts %d roles of %d", r.Summary.Roles, len(r.Roles))
 	case r.Summary.Jobs != jobs:
 		return fmt.Errorf("summary counts %d jobs, its roles %d", r.Summary.Jobs, jobs)
+	case r.Summary.Accepted != accepted:
+		return fmt.Errorf("summary counts %d findings accepted, there are %d", r.Summary.Accepted, accepted)
 	case r.Summary.Findings != severities:
 		return fmt.Errorf("summary counts findings %+v, there are %+v", r.Summary.Findings, severities)
 	}

@@ -19,6 +19,10 @@ type reportFlags struct {
 	color           choice
 	failOn          choice
 	allowIncomplete bool
+
+	// Set by compareFlags.register.
+	failOnChange choice
+	onlyChanges  bool
 }
 
 func (f *reportFlags) register(cmd *cobra.Command) {
@@ -26,14 +30,14 @@ func (f *reportFlags) register(cmd *cobra.Command) {
 	f.color = oneOf("auto", "always", "never")
 	f.failOn = oneOf("none", "low", "medium", "high", "critical")
 	flags := cmd.Flags()
-	flags.VarP(&f.documents, "output", "o", "table or json, on stdout or =FILE (.gz compresses); repeatable")
+	flags.VarP(&f.documents, "output", "o", "table, json, or summary (one line), on stdout or =FILE (.gz compresses); repeatable")
 	flags.Var(&f.width, "width", "columns of the table; 0: the terminal's, 100 without one")
 	flags.Var(&f.color, "color", "colours in the table; auto: on a terminal, unless NO_COLOR is set")
 	flags.Var(&f.failOn, "fail-on", "exit 3 with findings of this severity or above")
 	flags.BoolVar(&f.allowIncomplete, "allow-incomplete", false, "exit 0 although something could not be read")
 	completeChoices(cmd, "color", &f.color)
 	completeChoices(cmd, "fail-on", &f.failOn)
-	completeWords(cmd, "output", []string{"table", "json", "table=", "json="})
+	completeWords(cmd, "output", []string{"table", "json", "summary", "table=", "json=", "summary="})
 }
 
 // check errs on documents that cannot all be written. snapshot is the path of
@@ -79,7 +83,10 @@ func (f *reportFlags) check(snapshot string) error {
 
 // deliver writes the report wherever it goes, files first: whoever reads the
 // standard output can rely on them.
-func (a *app) deliver(ctx context.Context, f *reportFlags, r *report.Report) error {
+//
+// first says that there was nothing to compare with yet, which is no fault.
+func (a *app) deliver(ctx context.Context, f *reportFlags, r *report.Report, first bool) error {
+	v := f.judge(r, first)
 	for _, d := range f.documents.list {
 		if toStdout(d.path) {
 			continue
@@ -92,14 +99,32 @@ func (a *app) deliver(ctx context.Context, f *reportFlags, r *report.Report) err
 		}
 	}
 	for _, d := range f.documents.list {
-		if !toStdout(d.path) {
+		if !toStdout(d.path) || f.onlyChanges && v == nil && nothingNew(r) {
 			continue
 		}
-		if err := output.Write(contextWriter{ctx, a.stdout}, d.format, r, a.look(f, a.stdout)); err != nil {
+		write := output.Write
+		if f.onlyChanges && d.format == output.Table {
+			write = f.writeNews
+		}
+		if err := write(contextWriter{ctx, a.stdout}, d.format, r, a.look(f, a.stdout)); err != nil {
 			return fmt.Errorf("standard output: %w", err)
 		}
 	}
-	return f.judge(r)
+	if v == nil {
+		return nil // and no *verdict that is nil
+	}
+	return v
+}
+
+// writeNews writes of the table what is new.
+func (f *reportFlags) writeNews(w io.Writer, _ output.Format, r *report.Report, look output.Options) error {
+	return output.WriteNews(w, r, report.Severity(f.failOn.value), look)
+}
+
+// nothingNew reports whether everything could be compared, nothing changed or deviates,
+// and no exception has expired since.
+func nothingNew(r *report.Report) bool {
+	return r.Drift != nil && r.Drift.Empty() && len(r.NewlyExpired()) == 0
 }
 
 // look decides width and colour for a table on stream, nil for a file.
@@ -123,19 +148,45 @@ func (a *app) look(f *reportFlags, stream any) output.Options {
 	return o
 }
 
-// judge errs with a verdict if the report is not accepted.
-func (f *reportFlags) judge(r *report.Report) error {
-	v := verdict{level: f.failOn.value}
+// judge gives a verdict if the report is not accepted, nil if it is.
+func (f *reportFlags) judge(r *report.Report, first bool) *verdict {
+	v := verdict{level: f.failOn.value, changeLevel: f.failOnChange.value}
 	for _, finding := range r.Findings {
-		if v.level != "none" && finding.Severity.Rank() <= report.Severity(v.level).Rank() {
+		if finding.Accepted == nil && v.level != "none" && finding.Severity.Rank() <= report.Severity(v.level).Rank() {
 			v.findings++
 		}
 	}
 	if !r.Complete && !f.allowIncomplete {
 		v.incomplete = true
 	}
-	if v.findings == 0 && !v.incomplete {
+	if d := r.Drift; d != nil {
+		v.changes = refusedChanges(d, v.changeLevel)
+		missing := !d.Complete()
+		if first { // the one thing that is unknown is no fault
+			missing = d.UnknownTotal > 1
+		}
+		v.uncompared = missing && !f.allowIncomplete
+	}
+	if !v.refuses() && !v.incomplete && !v.uncompared {
 		return nil
 	}
 	return &v
+}
+
+// refusedChanges counts the changes and deviations that --fail-on-change refuses. What may
+// widen is counted with what does.
+func refusedChanges(d *report.Drift, level string) int {
+	switch level {
+	case "any":
+		return d.ChangesTotal + d.DeviationsTotal
+	case "widening":
+		n := d.Summary.Widens + d.Summary.Both + d.Summary.Unknown
+		for i := range d.Deviations { // what widens comes first where they are capped
+			if d.Deviations[i].Effect.Widens() {
+				n++
+			}
+		}
+		return n
+	}
+	return 0
 }

@@ -45,7 +45,7 @@ machine: the account has its own date.`,
 			if err := save(cmd.Context(), path, s); err != nil {
 				return err
 			}
-			if err := a.report(cmd.Context(), &flags, s, analyze.Options{Version: version, Proposal: form.options(), Given: given}); err != nil {
+			if err := a.report(cmd.Context(), &flags, nil, s, analyze.Options{Version: version, Proposal: form.options(), Given: given}); err != nil {
 				return err
 			}
 			if !log.quiet {

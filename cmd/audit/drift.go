@@ -23,6 +23,7 @@ type driftGate struct {
 
 func newDrift(a *app) *cobra.Command {
 	f := newExplainFlags("table")
+	f.format = oneOf("table", "json", "summary")
 	gate := driftGate{failOn: oneOf("none", "any", "widening")}
 	cmd := &cobra.Command{
 		Use:   "drift BASE [CURRENT]",
@@ -53,7 +54,7 @@ prints nothing and exits 0; -o json prints its object in any case.`,
 	flags := cmd.Flags()
 	flags.Var(&gate.failOn, "fail-on-change", "exit 3 with any change, or with one that widens or may widen")
 	flags.BoolVar(&gate.allowIncomplete, "allow-incomplete", false, "exit 0 although some of it could not be compared")
-	flags.VarP(&f.format, "output", "o", "table for people, or json (docs/drift.md)")
+	flags.VarP(&f.format, "output", "o", "table for people, json (docs/drift.md), or summary: one line")
 	flags.Var(&f.width, "width", "columns of the table; 0: the terminal's, 100 without one")
 	flags.Var(&f.color, "color", "colours in the table; auto: on a terminal, unless NO_COLOR is set")
 	flags.StringVar(&f.profile, "profile", "", "profile of the AWS configuration")
@@ -130,7 +131,7 @@ func (g *driftGate) judge(d *report.Drift) error {
 	case g.failOn.value == "widening" && widening > 0:
 		v.no = fmt.Sprintf("changes that widen, or may: %d (--fail-on-change widening)", widening)
 	}
-	v.incomplete = !g.allowIncomplete && (d.UnknownTotal > 0 || !d.Baseline.Complete || !d.Current.Complete)
+	v.incomplete = !g.allowIncomplete && !d.Complete()
 	if v.no == "" && !v.incomplete {
 		return nil
 	}

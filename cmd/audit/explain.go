@@ -206,8 +206,11 @@ func (a *app) answer(cmd *cobra.Command, f *explainFlags, q analyze.Question) er
 // print writes a document to the standard output, as the flags say.
 func (a *app) print(ctx context.Context, f *explainFlags, write func(io.Writer, output.Format, output.Options) error) error {
 	format := output.Table
-	if f.format.value == "json" {
+	switch f.format.value {
+	case "json":
 		format = output.JSON
+	case "summary":
+		format = output.Summary
 	}
 	if err := write(contextWriter{ctx, a.stdout}, format, a.look(&reportFlags{width: f.width, color: f.color}, a.stdout)); err != nil {
 		return fmt.Errorf("standard output: %w", err)

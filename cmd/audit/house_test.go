@@ -25,7 +25,13 @@ var rooms = map[string][]string{
 	"internal/analyze": {
 		"internal/analyze/...", "internal/collect/snapshot",
 	},
-	"internal/analyze/actions":               {},
+	"internal/analyze/actions": {},
+	"internal/analyze/declared": {
+		"internal/analyze/policy", "github.com/hashicorp/terraform-json",
+	},
+	"internal/analyze/exceptions": {
+		"internal/analyze/report", "internal/collect/snapshot", "go.yaml.in/yaml/v3",
+	},
 	"internal/analyze/actions/generate":      {},
 	"internal/analyze/policy":                {},
 	"internal/analyze/policy/internal/naive": {},
@@ -34,6 +40,7 @@ var rooms = map[string][]string{
 		"internal/collect/snapshot", "github.com/aws/...", "golang.org/x/sync/...", "golang.org/x/time/...",
 	},
 	"internal/collect/awssim":   {},
+	"internal/collect/history":  {"internal/collect/snapshot", "github.com/gofrs/flock"},
 	"internal/collect/snapshot": {},
 	"internal/output": {
 		"internal/analyze/report", "internal/analyze/policy", "github.com/olekukonko/...",

@@ -16,12 +16,15 @@ func newReport(a *app) *cobra.Command {
 		layers layerFlags
 		form   proposalFlags
 		flags  reportFlags
+		with   compareFlags
+		config configFlag
 	)
 	cmd := &cobra.Command{
 		Use:   "report --from SNAPSHOT",
 		Short: "Make the report of a saved snapshot again, offline",
 		Example: `  audit report --from audit.snapshot.gz
-  audit report --from audit.snapshot.gz -o json=audit.json --fail-on high`,
+  audit report --from audit.snapshot.gz -o json=audit.json --fail-on high
+  audit report --from friday.snapshot.gz --baseline monday.snapshot.gz --fail-on-change widening`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if from == "" {
 				return usagef("--from is missing: a file that audit run --save wrote")
@@ -29,7 +32,14 @@ func newReport(a *app) *cobra.Command {
 			if err := form.check(); err != nil {
 				return err
 			}
+			if err := with.check(cmd, &flags); err != nil {
+				return err
+			}
 			if err := flags.check(""); err != nil {
+				return err
+			}
+			accepted, err := config.read()
+			if err != nil {
 				return err
 			}
 			given, err := layers.read()
@@ -46,7 +56,13 @@ func newReport(a *app) *cobra.Command {
 				}
 				s.TakenAt = asOf.Time
 			}
-			return a.report(cmd.Context(), &flags, s, analyze.Options{Version: version, Proposal: form.options(), Given: given})
+			log := logFlags{format: oneOf("text", "json")}
+			c, err := newComparer(&with, log.logger(a.stderr), a.now())
+			if err != nil {
+				return err
+			}
+			defer c.close()
+			return a.report(cmd.Context(), &flags, c, s, analyze.Options{Version: version, Proposal: form.options(), Given: given, Exceptions: accepted})
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "snapshot, plain or gzip")
@@ -54,17 +70,25 @@ func newReport(a *app) *cobra.Command {
 	layers.register(cmd)
 	form.register(cmd)
 	flags.register(cmd)
+	with.register(cmd, &flags, false)
+	config.register(cmd)
 	return cmd
 }
 
-// report judges a snapshot and delivers what comes out.
-func (a *app) report(ctx context.Context, f *reportFlags, s *snapshot.Snapshot, o analyze.Options) error {
+// report judges a snapshot, compares it where c is not nil, and delivers what comes out.
+func (a *app) report(ctx context.Context, f *reportFlags, c *comparer, s *snapshot.Snapshot, o analyze.Options) error {
 	r, err := analyze.Analyze(s, o)
 	if err != nil {
 		return err
 	}
+	first := false
+	if c != nil {
+		if r.Drift, first, err = c.compare(s, o); err != nil {
+			return err
+		}
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return a.deliver(ctx, f, r)
+	return a.deliver(ctx, f, r, first)
 }

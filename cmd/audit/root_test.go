@@ -28,6 +28,10 @@ func TestExitCode(t *testing.T) {
 		{t.Context(), &verdict{findings: 1}, exitFindings},
 		{t.Context(), &verdict{incomplete: true}, exitIncomplete},
 		{t.Context(), &verdict{no: "no"}, exitFindings},
+		{t.Context(), &verdict{changes: 1}, exitFindings},
+		{t.Context(), &verdict{uncompared: true}, exitIncomplete},
+		{t.Context(), &verdict{changes: 1, uncompared: true}, exitBoth},
+		{t.Context(), &verdict{findings: 1, uncompared: true}, exitBoth},
 		{t.Context(), &verdict{no: "no", incomplete: true}, exitBoth},
 		{t.Context(), fmt.Errorf("x: %w", &verdict{findings: 2, incomplete: true}), exitBoth},
 		{cancelled, fmt.Errorf("x: %w", context.Canceled), exitInterrupted},
@@ -87,6 +91,9 @@ func TestCommandsAreStrict(t *testing.T) {
 	var walk func(cmd *cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		args := append(strings.Fields(cmd.CommandPath())[1:], "nosuch")
+		if cmd.Name() == "drift" { // takes two files, whatever their names
+			args = append(args, "nosuch", "nosuch")
+		}
 		var usage usageError
 		if err := a.execute(t.Context(), args); !errors.As(err, &usage) {
 			t.Errorf("audit %s: error %v, want a usage error", strings.Join(args, " "), err)

@@ -26,7 +26,7 @@ cloudsplaining, prowler and PMapper against it.`,
 			if err := f.check(""); err != nil {
 				return err
 			}
-			l := &report.RuleList{SchemaVersion: report.SchemaVersion, Tool: report.Tool{Name: "audit", Version: version}, Rules: analyze.Rules()}
+			l := &report.RuleList{SchemaVersion: report.SchemaVersion, Tool: report.Tool{Name: "audit", Version: version}, Rules: analyze.RuleTable()}
 			return output.WriteRules(contextWriter{cmd.Context(), a.stdout}, output.Format(format.value), l, a.look(&f, a.stdout))
 		},
 	}

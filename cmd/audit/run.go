@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -32,6 +33,8 @@ type runFlags struct {
 	layers      layerFlags
 	proposal    proposalFlags
 	report      reportFlags
+	compare     compareFlags
+	config      configFlag
 }
 
 func newRun(a *app) *cobra.Command {
@@ -51,8 +54,14 @@ Credentials, profiles, SSO, AWS_REGION and AWS_ENDPOINT_URL work as in the AWS
 CLI. It only reads; audit permissions prints the IAM policy it needs.`,
 		Example: `  audit run
   audit run --profile prod --region eu-west-1 --role 'ml-*'
-  audit run -o table -o json=audit.json --save audit.snapshot.gz --fail-on high`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), &f) },
+  audit run -o table -o json=audit.json --save audit.snapshot.gz --fail-on high
+  audit run --history /var/lib/audit --only-changes --fail-on-change widening`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.compare.check(cmd, &f.report); err != nil {
+				return err
+			}
+			return a.run(cmd.Context(), &f)
+		},
 	}
 	flags := cmd.Flags()
 	flags.Var(&f.regions, "region", "read only this region's jobs and usage; repeatable (default: every enabled region)")
@@ -74,6 +83,8 @@ CLI. It only reads; audit permissions prints the IAM policy it needs.`,
 	f.layers.register(cmd)
 	f.proposal.register(cmd)
 	f.report.register(cmd)
+	f.compare.register(cmd, &f.report, true)
+	f.config.register(cmd)
 	completeChoices(cmd, "usage", &f.usage)
 	completeChoices(cmd, "log-format", &f.log.format)
 	return cmd
@@ -87,6 +98,15 @@ func (a *app) run(ctx context.Context, f *runFlags) error {
 	if err != nil {
 		return err
 	}
+	accepted, err := f.config.read()
+	if err != nil {
+		return err
+	}
+	c, err := newComparer(&f.compare, f.log.logger(a.stderr), a.now())
+	if err != nil {
+		return err
+	}
+	defer c.close()
 	now := a.now
 	if !f.asOf.IsZero() {
 		now = func() time.Time { return f.asOf.Time }
@@ -110,7 +130,14 @@ func (a *app) run(ctx context.Context, f *runFlags) error {
 	if err := save(ctx, f.save, s); err != nil {
 		return err
 	}
-	return a.report(ctx, &f.report, s, analyze.Options{Version: version, Proposal: f.proposal.options(), Given: given})
+	err = a.report(ctx, &f.report, c, s, analyze.Options{Version: version, Proposal: f.proposal.options(), Given: given, Exceptions: accepted})
+	if v := (*verdict)(nil); err != nil && !errors.As(err, &v) {
+		return err
+	}
+	if err := c.keep(ctx, s); err != nil {
+		return err
+	}
+	return err
 }
 
 // describes says --max-describe 0 as collect.Options has it, whose 0 is its default.

@@ -33,6 +33,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"fault":     cmdFault,
 	"switch":    cmdSwitch,
 	"reset":     cmdReset,
+	"await":     cmdAwait,
 	"requests":  cmdRequests,
 	"readonly":  cmdReadonly,
 	"calls":     cmdCalls,
@@ -70,8 +71,9 @@ func arguments(ts *testscript.TestScript, neg bool, args []string, n int, usage 
 // standin ACCOUNT starts a loopback AWS, points the program's environment at it
 // and sets $NOW to the account's date.
 func cmdStandin(ts *testscript.TestScript, neg bool, args []string) {
-	arguments(ts, neg, args, 1, "standin sample|empty|hostile")
-	accounts := map[string]func() *awssim.Account{"sample": awssim.Sample, "empty": emptyAccount, "hostile": hostileAccount}
+	arguments(ts, neg, args, 1, "standin sample|empty|hostile|steady|wider|elsewhere")
+	accounts := map[string]func() *awssim.Account{"sample": awssim.Sample, "empty": emptyAccount, "hostile": hostileAccount,
+		"steady": steadyAccount, "wider": widerAccount, "elsewhere": elsewhereAccount}
 	account, ok := accounts[args[0]]
 	if !ok {
 		ts.Fatalf("unknown account %s", args[0])
@@ -111,6 +113,17 @@ func cmdReset(ts *testscript.TestScript, neg bool, args []string) {
 	b := benchOf(ts)
 	b.server.ClearFaults()
 	b.server.Reset()
+}
+
+// await OPERATION waits until a request of it has arrived since the last reset.
+func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 1, "await OPERATION")
+	server := benchOf(ts).server
+	for deadline := time.Now().Add(30 * time.Second); server.Requests(args[0]) == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("no request of %s came", args[0])
+		}
+	}
 }
 
 // requests OPERATION N asserts how many requests of it arrived.

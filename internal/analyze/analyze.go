@@ -6,11 +6,10 @@ import (
 	"cmp"
 	"errors"
 	"maps"
-	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 
+	"sagemaker-role-audit/internal/analyze/exceptions"
 	"sagemaker-role-audit/internal/analyze/report"
 	"sagemaker-role-audit/internal/collect/snapshot"
 )
@@ -26,6 +25,8 @@ type Options struct {
 	Given []GivenPolicy
 	// Only judges this one role, and reports no other; zero: all of them.
 	Only snapshot.RoleKey
+	// Exceptions are findings that somebody accepts, nil for none.
+	Exceptions *exceptions.File
 }
 
 // audit is one analysis under way.
@@ -43,8 +44,9 @@ type audit struct {
 	proposal ProposalOptions
 	// unseenWhy says of each action of the catalogue why it is not known, in any role,
 	// whether it was called; empty where it is.
-	unseenWhy []string
-	lists     actionLists
+	unseenWhy  []string
+	lists      actionLists
+	reachables func() *reachable
 }
 
 func newAudit(s *snapshot.Snapshot) *audit {
@@ -53,6 +55,7 @@ func newAudit(s *snapshot.Snapshot) *audit {
 		place:      place{partition: cmp.Or(s.Account.Partition, "aws"), account: cmp.Or(s.Account.ID, "*")},
 		perService: map[string]int{}, lists: actionLists{known: map[string][]string{}}, told: map[snapshot.RoleKey]*snapshot.Accessed{},
 	}
+	a.reachables = sync.OnceValue(a.newReachable)
 	for i := range s.Accessed {
 		a.told[s.Accessed[i].RoleKey] = &s.Accessed[i]
 	}
@@ -122,11 +125,16 @@ func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
 	r.Catalog.UnknownActions = slices.Compact(r.Catalog.UnknownActions)
 	r.Gaps = gaps(all)
 	r.Complete = !slices.ContainsFunc(all, func(g snapshot.Gap) bool { return g.Impact != snapshot.ImpactDetail })
+	r.Exceptions = o.Exceptions.Apply(r.Findings, s.TakenAt, exceptions.Asked{Complete: r.Complete, Roles: s.Asked.Roles})
 	slices.SortStableFunc(r.Findings, func(x, y report.Finding) int {
 		return cmp.Or(cmp.Compare(x.Severity.Rank(), y.Severity.Rank()), cmp.Compare(x.Role, y.Role),
 			cmp.Compare(ruleRank(x.Rule), ruleRank(y.Rule)), cmp.Compare(x.Subject, y.Subject), cmp.Compare(x.ID, y.ID))
 	})
 	for _, f := range r.Findings {
+		if f.Accepted != nil {
+			r.Summary.Accepted++
+			continue
+		}
 		r.Summary.Findings.Add(f.Severity)
 	}
 	return r, nil
@@ -152,26 +160,13 @@ type judged struct {
 // judged judges the roles, several at a time: they have nothing to do with each other.
 func (a *audit) judged(subs []*subject) []judged {
 	out := make([]judged, len(subs))
-	var (
-		next    atomic.Int64
-		workers sync.WaitGroup
-	)
-	for range min(runtime.GOMAXPROCS(0), len(subs)) {
-		workers.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(subs) {
-					return
-				}
-				j := a.judge(subs[i])
-				out[i] = judged{role: a.role(j), findings: a.findings(j), unknownActions: j.unknownActions}
-				if j.grant != nil {
-					out[i].gaps = j.grant.gaps
-				}
-			}
-		})
-	}
-	workers.Wait()
+	inParallel(len(subs), func(i int) {
+		j := a.judge(subs[i])
+		out[i] = judged{role: a.role(j), findings: a.findings(j), unknownActions: j.unknownActions}
+		if j.grant != nil {
+			out[i].gaps = j.grant.gaps
+		}
+	})
 	return out
 }
 

@@ -1,11 +1,9 @@
 package analyze
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 
-	"sagemaker-role-audit/internal/analyze/policy"
 	"sagemaker-role-audit/internal/analyze/report"
 )
 
@@ -113,29 +111,4 @@ func (a *audit) areaOf(action string) string {
 		return areaS3Write
 	}
 	return ""
-}
-
-func (a *audit) reach(j *judgement) report.Reach {
-	buckets := map[string]struct{}{}
-	for _, n := range j.needs {
-		if n.need.s3 != nil {
-			buckets[cmp.Or(n.need.s3.bucket, n.need.s3.accessPoint)] = struct{}{}
-		}
-	}
-	r := report.Reach{Buckets: report.BucketReach{Granted: "none", Needed: sorted(buckets)}}
-	if j.grant == nil {
-		r.Buckets.Granted = "unknown"
-		return r
-	}
-	for _, action := range []string{"s3:GetObject", "s3:PutObject", "s3:ListBucket"} {
-		access := j.grant.stack.Access(j.grant.principal, action, "*", j.grant.known)
-		switch {
-		case access.Effective == policy.No:
-		case access.Partial && r.Buckets.Granted == "none":
-			r.Buckets.Granted = "named"
-		case !access.Partial:
-			r.Buckets.Granted = "all"
-		}
-	}
-	return r
 }

@@ -70,8 +70,8 @@ type half struct {
 	roles    map[string]*snapshot.Role
 	others   map[string]string
 	policies map[string]*snapshot.ManagedPolicy
-	subjects map[snapshot.RoleKey]*subject
-	blind    map[string]string // by region: see blindIn
+	gaps     map[string]snapshot.Gap // one of each scope
+	blind    map[string]string       // by region: see blindIn
 }
 
 func newHalf(s *snapshot.Snapshot, side string) *half {
@@ -89,6 +89,10 @@ func newHalf(s *snapshot.Snapshot, side string) *half {
 	for i := range s.Policies {
 		h.policies[s.Policies[i].ARN] = &s.Policies[i]
 	}
+	h.gaps = map[string]snapshot.Gap{}
+	for _, g := range slices.Backward(s.Gaps) {
+		h.gaps[g.Scope] = g
+	}
 	return h
 }
 
@@ -101,9 +105,11 @@ type comparison struct {
 	judge        *grantJudge
 	trail        *changeTrail
 	out          *report.Drift
-	// added and removed: the roles that are on one side only, whose jobs and calls are
-	// no news of their own.
+	// moved are the roles that are on one side only, or were created anew: their jobs
+	// and calls are no news of their own.
 	moved map[string]bool
+	// open are the places in out.Unknown, by what is not known.
+	open map[string]int
 	// reaches are the roles that a moved managed policy reaches, by its ARN.
 	reaches map[string][]reached
 }
@@ -111,7 +117,7 @@ type comparison struct {
 func compare(base, current *snapshot.Snapshot) *report.Drift {
 	c := &comparison{
 		base: newHalf(base, report.SideBaseline), current: newHalf(current, report.SideCurrent),
-		judge: newGrantJudge(), moved: map[string]bool{},
+		judge: newGrantJudge(), moved: map[string]bool{}, open: map[string]int{}, reaches: map[string][]reached{},
 		out: &report.Drift{Changes: []report.Change{}, Tool: []report.ToolChange{}, Unknown: []report.Uncompared{}, Deviations: []report.Deviation{}},
 	}
 	c.older, c.newer, c.backwards = c.base, c.current, earlier(current, base)
@@ -228,23 +234,19 @@ func severityOf(x *report.Change) report.Severity {
 	return severity
 }
 
-// unknown takes in what cannot be compared.
+// unknown takes in what cannot be compared; what lacks on both sides alike, once.
 func (c *comparison) unknown(u report.Uncompared) {
 	u.Kinds = list(slices.Clone(u.Kinds))
-	for i := range c.out.Unknown {
-		v := &c.out.Unknown[i]
-		if v.Role != u.Role || v.RoleID != u.RoleID || v.What != u.What || !slices.Equal(v.Kinds, u.Kinds) || v.Side == report.SideBoth || v.Side == u.Side && v.Why != u.Why {
-			continue
-		}
-		switch {
-		case v.Side == u.Side:
-			return
-		case v.Why == u.Why:
-			v.Side = report.SideBoth
-			return
-		}
+	key := fmt.Sprintf("%q %q %q %q %v", u.Role, u.RoleID, u.What, u.Why, u.Kinds)
+	i, known := c.open[key]
+	if !known {
+		c.open[key] = len(c.out.Unknown)
+		c.out.Unknown = append(c.out.Unknown, u)
+		return
 	}
-	c.out.Unknown = append(c.out.Unknown, u)
+	if v := &c.out.Unknown[i]; v.Side != u.Side {
+		v.Side = report.SideBoth
+	}
 }
 
 // finish sorts, counts and caps.
@@ -291,7 +293,7 @@ func (c *comparison) gaps() {
 				case "tags":
 					continue // no change is made of them
 				}
-				c.unknown(report.Uncompared{Role: r.ARN, RoleID: r.ID, What: unreadWords(what), Kinds: kinds, Side: h.side, Why: c.whyUnread(h, r.ARN)})
+				c.unknown(report.Uncompared{Role: r.ARN, RoleID: r.ID, What: unreadWords(what), Impact: string(snapshot.ImpactRoles), Kinds: kinds, Side: h.side, Why: h.whyUnread(r.ARN)})
 			}
 		}
 		for _, g := range h.Gaps {
@@ -312,11 +314,9 @@ func unreadWords(what string) string {
 }
 
 // whyUnread is what the gap of a role says.
-func (c *comparison) whyUnread(h *half, arn string) string {
-	for _, g := range h.Gaps {
-		if g.Scope == arn {
-			return gapWords(g)
-		}
+func (h *half) whyUnread(arn string) string {
+	if g, known := h.gaps[arn]; known {
+		return gapWords(g)
 	}
 	return "not read"
 }
@@ -328,7 +328,7 @@ func gapWords(g snapshot.Gap) string {
 }
 
 func (c *comparison) gap(h *half, g snapshot.Gap) {
-	u := report.Uncompared{Side: h.side, Why: gapWords(g)}
+	u := report.Uncompared{Side: h.side, Impact: string(g.Impact), Why: gapWords(g)}
 	switch g.Impact {
 	case snapshot.ImpactRoles:
 		if g.Reason == snapshot.ReasonMissing {
@@ -369,7 +369,7 @@ func (c *comparison) comparesUsage() bool {
 // read were left out by who asked, on both sides alike.
 func (c *comparison) blindRegions() {
 	if c.base.FactsVersion != c.current.FactsVersion {
-		c.unknown(report.Uncompared{What: "uses of the roles", Kinds: useKinds, Side: report.SideBoth, Why: "the two keep different facts of an event"})
+		c.unknown(report.Uncompared{What: "uses of the roles", Impact: string(snapshot.ImpactUsage), Kinds: useKinds, Side: report.SideBoth, Why: "the two keep different facts of an event"})
 	}
 	regions := slices.Concat(c.base.Regions.Read, c.current.Regions.Read)
 	slices.Sort(regions)
@@ -379,15 +379,15 @@ func (c *comparison) blindRegions() {
 			other = c.base
 		}
 		if h.Asked.Usage == "none" && other.Asked.Usage != "none" {
-			c.unknown(report.Uncompared{What: "uses of the roles", Kinds: useKinds, Side: h.side, Why: "usage was not collected (--usage none)"})
+			c.unknown(report.Uncompared{What: "uses of the roles", Impact: string(snapshot.ImpactUsage), Kinds: useKinds, Side: h.side, Why: "usage was not collected (--usage none)"})
 		}
 		for _, region := range slices.Compact(slices.Clone(regions)) {
 			if !slices.Contains(h.Regions.Read, region) {
-				c.unknown(report.Uncompared{What: "jobs and uses in " + region, Kinds: slices.Compact(slices.Concat(jobKinds[:3], useKinds)), Side: h.side, Why: "the region was not read"})
+				c.unknown(report.Uncompared{What: "jobs and uses in " + region, Impact: string(snapshot.ImpactJobs), Kinds: slices.Compact(slices.Concat(jobKinds[:3], useKinds)), Side: h.side, Why: "the region was not read"})
 				continue
 			}
 			if why := h.blindIn(region); why != "" && h.Asked.Usage != "none" {
-				c.unknown(report.Uncompared{What: "uses in " + region, Kinds: useKinds, Side: h.side, Why: why})
+				c.unknown(report.Uncompared{What: "uses in " + region, Impact: string(snapshot.ImpactUsage), Kinds: useKinds, Side: h.side, Why: why})
 			}
 		}
 	}

@@ -24,9 +24,6 @@ func (c *comparison) policyMoved(arn string) bool {
 }
 
 func (c *comparison) reach(arn string, b, n *snapshot.Role, boundary bool) {
-	if c.reaches == nil {
-		c.reaches = map[string][]reached{}
-	}
 	c.reaches[arn] = append(c.reaches[arn], reached{b, n, boundary})
 }
 
@@ -86,7 +83,7 @@ func (c *comparison) movedPolicies() {
 			x.Role, x.RoleID = roles[0].after.ARN, roles[0].after.ID
 		}
 		if same {
-			x.Effect, x.EffectWhy = report.NoEffect, "the two versions mean the same"
+			x.Effect, x.EffectWhy = report.NoEffect, "means the same in both versions"
 		} else {
 			c.effectOfMove(&x, before, after, roles)
 		}

@@ -194,9 +194,9 @@ func mirrorText(x report.Change) string {
 
 func driftWorlds() int {
 	if testing.Short() {
-		return 150
+		return 100
 	}
-	return 1200
+	return 250
 }
 
 func TestDriftMirrors(t *testing.T) {
@@ -329,5 +329,55 @@ func TestDriftMissesNoWidening(t *testing.T) {
 	}
 	if requests < 50 {
 		t.Errorf("only %d requests were newly allowed", requests)
+	}
+}
+
+// The same of trust policies: who is certainly let in and certainly was not.
+func TestDriftMissesNoTrust(t *testing.T) {
+	pool := append(slices.Clone(trustPool),
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"999988887777"},"Action":"sts:AssumeRole"},{"Effect":"Deny","Principal":{"AWS":"arn:aws:iam::999988887777:role/x"},"Action":"sts:AssumeRole"}]}`,
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:*"}]}`,
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::999988887777:role/x","arn:aws:iam::123456789012:user/ana"]},"Action":"sts:AssumeRole","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}}]}`,
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999988887777:role/x"},"NotAction":"sts:TagSession"}]}`)
+	var principals []policy.Principal
+	for _, arn := range []string{"arn:aws:iam::999988887777:role/x", "arn:aws:iam::999988887777:role/y", "arn:aws:iam::111122223333:role/z", "arn:aws:iam::123456789012:user/ana"} {
+		p, err := policy.ParsePrincipal(arn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		principals = append(principals, p)
+	}
+	let := 0
+	for _, before := range pool {
+		for _, after := range pool {
+			c := &comparison{judge: newGrantJudge()}
+			j := c.judgeTrust(before, after)
+			back := c.judgeTrust(after, before)
+			if m := mirror(report.Change{Effect: j.effect, Newly: j.newly, NoLonger: j.noLonger}); m.Effect != back.effect || fmt.Sprint(m.Newly, m.NoLonger) != fmt.Sprint(back.newly, back.noLonger) {
+				t.Errorf("no mirror: %s\n%s\n%+v\n%+v", before, after, j, back)
+			}
+			b, n := c.judge.held(before, "trust", "", "", ""), c.judge.held(after, "trust", "", "", "")
+			if b.document == nil || n.document == nil {
+				continue
+			}
+			for _, p := range principals {
+				for _, action := range []string{"sts:AssumeRole", "sts:TagSession"} {
+					decide := func(h *heldPolicy, side policy.Side) policy.Outcome {
+						trust := h.layer(policy.LayerResource)
+						s := policy.Stack{Identity: everything, Resource: &trust}
+						return s.Decide(policy.Request{Principal: p, Action: action, Resource: roleARN, ResourceAccount: account}, side).Outcome
+					}
+					if decide(n, policy.Must) == policy.Allowed && decide(b, policy.May) != policy.Allowed {
+						let++
+						if !j.effect.Widens() {
+							t.Errorf("%s may %s under %s, not under %s: %+v", p.ARN, action, after, before, j)
+						}
+					}
+				}
+			}
+		}
+	}
+	if let < 20 {
+		t.Errorf("only %d were newly let in", let)
 	}
 }

@@ -65,7 +65,7 @@ func (c *comparison) presence(h *half, r *snapshot.Role) (p presence, why string
 		return presenceUnknown, "the role was not asked for (--role)"
 	case unread(h.Snapshot, r.ARN):
 		return presenceUnknown, whyNotAllRoles
-	case h == c.newer && deletedBy(h, r):
+	case h == c.newer && c.deleted(r):
 		return presenceNone, ""
 	}
 	return presenceUnknown, "the snapshot does not list the roles beside those that it kept"
@@ -73,11 +73,9 @@ func (c *comparison) presence(h *half, r *snapshot.Role) (p presence, why string
 
 const whyNotAllRoles = "not all roles could be read"
 
-// deletedBy reports whether the side has the event of the role's deletion.
-func deletedBy(h *half, r *snapshot.Role) bool {
-	return slices.ContainsFunc(h.Usage, func(u snapshot.Usage) bool {
-		return u.EventName == "DeleteRole" && u.ChangesGrant() && u.ErrorCode == "" && u.Params.RoleName == r.Name && u.Last.After(r.CreatedAt)
-	})
+// deleted reports whether the events since the earlier snapshot have the role's deletion.
+func (c *comparison) deleted(r *snapshot.Role) bool {
+	return slices.ContainsFunc(c.trail.byRole[r.Name], func(u *snapshot.Usage) bool { return u.EventName == "DeleteRole" && u.Last.After(r.CreatedAt) })
 }
 
 // oneSided tells of a role that only one side kept.
@@ -91,7 +89,7 @@ func (c *comparison) oneSided(r *snapshot.Role, has, lacks *half) {
 		if why == whyNotAllRoles {
 			return // the gap itself says so, of every role
 		}
-		c.unknown(report.Uncompared{Role: r.ARN, RoleID: r.ID, What: "the role", Kinds: slices.Concat(roleKinds, policyKinds, limitKinds, trustKinds), Side: lacks.side, Why: why})
+		c.unknown(report.Uncompared{Role: r.ARN, RoleID: r.ID, What: "the role", Impact: string(snapshot.ImpactRoles), Kinds: slices.Concat(roleKinds, policyKinds, limitKinds, trustKinds), Side: lacks.side, Why: why})
 		return
 	case presenceBeside:
 		c.scope(r, has)

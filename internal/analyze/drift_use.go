@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"sagemaker-role-audit/internal/analyze/actions"
@@ -61,16 +64,48 @@ func (x *sighting) isFirst(at time.Time, tie bool) bool {
 
 // observations compares what the roles of both sides were seen to do and to be used for.
 func (c *comparison) observations() {
+	type pair struct {
+		was, is   *subject
+		then, now sightings
+	}
 	olds, news := subjectsOf(c.older), subjectsOf(c.newer)
+	var pairs []pair
 	for _, key := range slices.SortedFunc(maps.Keys(news), func(a, b snapshot.RoleKey) int {
 		return cmp.Or(cmp.Compare(a.ARN, b.ARN), cmp.Compare(a.ID, b.ID))
 	}) {
 		was, is := olds[key], news[key]
-		if was == nil || c.moved[key.ARN] || sameCalls(was, is) {
-			continue
+		if was != nil && !c.moved[key.ARN] && !sameCalls(was, is) {
+			pairs = append(pairs, pair{was: was, is: is})
 		}
-		c.observe(is, c.see(c.older, was), c.see(c.newer, is))
 	}
+	inParallel(len(pairs), func(i int) {
+		p := &pairs[i]
+		// What both sides have in the same words shows nothing that one of them lacks; of
+		// most roles nothing else is there, or nothing new.
+		was, is := apart(p.was, p.is)
+		if then, now := c.see(c.older, was), c.see(c.newer, is); !sameKeys(then, now) {
+			p.then, p.now = c.see(c.older, p.was), c.see(c.newer, p.is)
+		}
+	})
+	for i := range pairs {
+		c.observe(pairs[i].is, pairs[i].then, pairs[i].now)
+	}
+}
+
+// inParallel does n things that have nothing to do with each other, several at a time.
+func inParallel(n int, do func(i int)) {
+	var (
+		next    atomic.Int64
+		workers sync.WaitGroup
+	)
+	for range min(runtime.GOMAXPROCS(0), n) {
+		workers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
+	}
+	workers.Wait()
 }
 
 // subjectsOf are the roles that IAM had, with their jobs and calls.
@@ -89,10 +124,61 @@ func sameCalls(a, b *subject) bool {
 	calls := func(x, y []*snapshot.Usage) bool {
 		return slices.EqualFunc(x, y, func(p, q *snapshot.Usage) bool { return *p == *q })
 	}
-	jobs := func(p, q *snapshot.Job) bool {
-		return p.ARN == q.ARN && p.Name == q.Name && p.CreatedAt.Equal(q.CreatedAt) && p.Status == q.Status && p.Image == q.Image
+	return calls(a.usage, b.usage) && calls(a.mentions, b.mentions) &&
+		slices.EqualFunc(a.jobs, b.jobs, func(p, q *snapshot.Job) bool { return compareJobs(p, q) == 0 })
+}
+
+// apart is the two roles less the calls and jobs that are alike on both sides.
+func apart(a, b *subject) (*subject, *subject) {
+	x, y := *a, *b
+	calls := func(p, q *snapshot.Usage) int { return p.UseKey.Compare(q.UseKey) }
+	x.usage, y.usage = unshared(a.usage, b.usage, calls)
+	x.mentions, y.mentions = unshared(a.mentions, b.mentions, calls)
+	x.jobs, y.jobs = unshared(a.jobs, b.jobs, compareJobs)
+	return &x, &y
+}
+
+func compareJobs(p, q *snapshot.Job) int {
+	return cmp.Or(snapshot.CompareJobs(*p, *q), cmp.Compare(p.Image, q.Image), cmp.Compare(p.Artifact, q.Artifact))
+}
+
+// unshared are the elements of two sorted lists that the other one has not.
+func unshared[T any](a, b []T, compare func(T, T) int) (onlyA, onlyB []T) {
+	for i, j := 0, 0; i < len(a) || j < len(b); {
+		order := 0
+		switch {
+		case i == len(a):
+			order = 1
+		case j == len(b):
+			order = -1
+		default:
+			order = compare(a[i], b[j])
+		}
+		switch {
+		case order < 0:
+			onlyA = append(onlyA, a[i])
+			i++
+		case order > 0:
+			onlyB = append(onlyB, b[j])
+			j++
+		default:
+			i++
+			j++
+		}
 	}
-	return calls(a.usage, b.usage) && calls(a.mentions, b.mentions) && slices.EqualFunc(a.jobs, b.jobs, jobs)
+	return onlyA, onlyB
+}
+
+func sameKeys(a, b sightings) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for k := range a {
+		if b[k] == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // see gathers what is seen of a role on one side.
@@ -386,7 +472,7 @@ func (c *comparison) vanished(sub *subject, k seenKey, x *sighting) {
 // unseen takes in a sighting that cannot be compared.
 func (c *comparison) unseen(sub *subject, k seenKey, why, side string) {
 	kinds := []report.ChangeKind{newKind[k.kind], report.UseAgedOut}
-	c.unknown(report.Uncompared{Role: sub.key.ARN, RoleID: sub.key.ID, What: seenWords(k), Kinds: kinds, Side: side, Why: why})
+	c.unknown(report.Uncompared{Role: sub.key.ARN, RoleID: sub.key.ID, What: seenWords(k), Impact: string(snapshot.ImpactDetail), Kinds: kinds, Side: side, Why: why})
 }
 
 // newKind is the kind of change of what is seen and was not.

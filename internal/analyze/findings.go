@@ -54,7 +54,7 @@ func (a *audit) findings(j *judgement) []report.Finding {
 			}
 			out = append(out, report.Finding{ID: findingID(r.id, j.sub.key, h.subject), Rule: r.id, Severity: h.severity,
 				Role: j.sub.key.ARN, RoleID: j.sub.key.ID, Subject: h.subject, Title: r.title, Detail: h.detail,
-				Remedy: r.remedy, Evidence: list(h.evidence), Statement: h.statement, Controls: slices.Concat([]string{}, r.controls, h.controls)})
+				Remedy: r.remedy, Evidence: list(h.evidence), Statement: h.statement, Controls: list(slices.Concat(r.controls, h.controls))})
 		}
 	}
 	return out

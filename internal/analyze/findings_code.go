@@ -3,7 +3,6 @@ package analyze
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"sagemaker-role-audit/internal/analyze/policy"
 	"sagemaker-role-audit/internal/analyze/report"
@@ -68,11 +67,14 @@ func codeHits(a *audit, j *judgement) []hit {
 		if f.held.none() {
 			return nil
 		}
+		for _, action := range f.held.names() {
+			f.tells = append(f.tells, serviceOf(action))
+		}
 		f.says = fmt.Sprintf("allows %s on every resource", shortList(f.held.names(), 3))
 		if first != nil {
 			beside := ""
 			if len(first) > 1 {
-				beside = " (with " + strings.Join(first[1:], ", ") + ")"
+				beside = " (with " + shortList(first[1:], 2) + ")"
 			}
 			f.could = fmt.Sprintf(" %s can change what others run by %s%s, and act as the role that it has.", capital(j.coder()), first[0], beside)
 		}

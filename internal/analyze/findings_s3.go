@@ -80,7 +80,7 @@ func s3EveryBucket(a *audit, j *judgement) []hit {
 }
 
 func (a *audit) bucketsNeeded(j *judgement) string {
-	needed := a.reach(j).Buckets.Needed
+	needed := bucketsNeeded(j)
 	switch len(needed) {
 	case 0:
 		return "none that is known"

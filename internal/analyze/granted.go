@@ -45,6 +45,7 @@ type managedPolicy struct {
 	*snapshot.ManagedPolicy
 	document *policy.Document
 	err      error
+	personal bool // see isPersonal
 }
 
 func newLibrary(s *snapshot.Snapshot) *library {
@@ -53,7 +54,7 @@ func newLibrary(s *snapshot.Snapshot) *library {
 	for i := range s.Policies {
 		p := &s.Policies[i]
 		d, err := policy.Parse([]byte(p.Document))
-		l.managed[p.ARN] = &managedPolicy{p, d, err}
+		l.managed[p.ARN] = &managedPolicy{p, d, err, isPersonal(p.Document)}
 	}
 	l.readResources(s)
 	return l

@@ -186,8 +186,17 @@ func ruleRank(id string) int {
 	return slices.IndexFunc(rules, func(r rule) bool { return r.id == id })
 }
 
-// Rules are the rules that findings come from, in the order of what matters.
-func Rules() []report.Rule {
+// Rules are the ids of the rules, in the order of what matters.
+func Rules() []string {
+	ids := make([]string, len(rules))
+	for i := range rules {
+		ids[i] = rules[i].id
+	}
+	return ids
+}
+
+// RuleTable are the rules that findings come from, in the order of what matters.
+func RuleTable() []report.Rule {
 	out := make([]report.Rule, len(rules))
 	for i := range rules {
 		r := &rules[i]

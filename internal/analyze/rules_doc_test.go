@@ -15,7 +15,7 @@ import (
 func rulesPage() string {
 	var b strings.Builder
 	b.WriteString("| rule | severity | looks at | what is wrong |\n|---|---|---|---|\n")
-	list := Rules()
+	list := RuleTable()
 	for _, r := range list {
 		fmt.Fprintf(&b, "| [`%s`](#%s) | %s | %s | %s |\n", r.ID, r.ID, severitiesOf(r), r.LooksAt, r.Title)
 	}

@@ -156,6 +156,10 @@ func (r *run) collect(ctx context.Context) {
 			return nil
 		})
 	}
+	beside.Go(func() error {
+		r.inventory = r.readInventory(ctx)
+		return nil
+	})
 	group.SetLimit(atOnce + 1)
 	group.Go(func() error {
 		if !r.fewRoles() {
@@ -273,7 +277,8 @@ func (r *run) snapshot() *snapshot.Snapshot {
 		Asked:   snapshot.Asked{Roles: slices.Clone(r.Roles), Usage: r.Usage, Catalog: r.Catalog},
 		Window:  r.window, JobsWindow: r.jobsWindow,
 		Calls: r.calls, Coverage: r.coverage, Gaps: r.gaps,
-		Policies: r.kept.policies, Roles: r.kept.roles, OtherRoles: r.kept.others, Resources: r.resources, Encryption: r.encryption, CacheRules: r.cacheRules, Manifests: r.manifests, Trails: r.trails, Accessed: r.accessed, Usage: r.used, Jobs: r.allJobs,
+		Policies: r.kept.policies, Roles: r.kept.roles, OtherRoles: r.kept.others, Others: r.kept.grants, OtherPolicies: r.kept.otherPolicies, Inventory: r.inventory,
+		Resources: r.resources, Encryption: r.encryption, CacheRules: r.cacheRules, Manifests: r.manifests, Trails: r.trails, Accessed: r.accessed, Usage: r.used, Jobs: r.allJobs,
 	}
 	if s.Account.ID == "" {
 		s.Account = accountOf(s)

@@ -92,6 +92,9 @@ var expected = map[string]outcomes{
 	opBucketPolicy:     outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
 	opBucketEncryption: outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
 	opCacheRules:       outcomes{"repeating": {"detail broken"}, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
+	opBuckets:          outcomes{"repeating": {"detail broken"}, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
+	opRepositories:     outcomes{"repeating": {"detail broken"}, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
+	opKeys:             outcomes{"repeating": {"detail broken"}, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
 	opGetObject:        outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
 	opKeyPolicy:        outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
 	opDescribeKey:      outcomes{"repeating": nothingToRepeat, "empty": {"detail broken"}, "blank": {"detail broken"}}.loses("detail"),
@@ -111,8 +114,8 @@ func faultyAccount() *awssim.Account {
 	a := &awssim.Account{
 		ID: "123456789012", Now: now, Regions: []awssim.Region{{Name: "us-east-1"}, {Name: "eu-west-1"}}, Trails: []awssim.Trail{{Name: "trail"}},
 		Buckets:    []awssim.Bucket{{Name: "code"}, {Name: "data", Policy: allow("s3:GetObject"), Objects: map[string]string{"m.json": `[{"prefix":"s3://data/"},"a","b"]`}}, {Name: "models", Policy: allow("s3:PutObject")}},
-		CacheRules: map[string][]string{"us-east-1": {"mirror", "quay"}},
-		Keys:       []awssim.Key{{ID: "11111111-1111-4111-8111-111111111111", Aliases: []string{"alias/out"}}, {ID: "22222222-2222-4222-8222-222222222222"}},
+		CacheRules: map[string][]string{"us-east-1": {"mirror", "quay"}}, Repositories: []awssim.Repository{{Name: "train"}, {Name: "serve"}},
+		Keys: []awssim.Key{{ID: "11111111-1111-4111-8111-111111111111", Aliases: []string{"alias/out"}}, {ID: "22222222-2222-4222-8222-222222222222"}},
 		Policies: []awssim.ManagedPolicy{
 			{ARN: "arn:aws:iam::123456789012:policy/images", Versions: version(allow("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetAuthorizationToken", "ecr:DeleteRepository"))},
 			{ARN: "arn:aws:iam::123456789012:policy/network", Versions: version(allow("ec2:CreateNetworkInterface", "ec2:DescribeSubnets", "ec2:RunInstances"))},
@@ -271,7 +274,7 @@ func checkFault(t *testing.T, operation, fault string, want []string, s *snapsho
 		}
 		if service, _, _ := strings.Cut(operation, ":"); !strings.Contains(w, ":") {
 			region := ""
-			if slices.Contains([]string{"sagemaker", "cloudtrail", "s3", "kms", "ecr"}, service) {
+			if slices.Contains([]string{"sagemaker", "cloudtrail", "s3", "kms", "ecr"}, service) && operation != opBuckets {
 				region = " us-east-1"
 			}
 			w = operation + region + " " + w
@@ -336,6 +339,8 @@ func (b blanking) Do(r *http.Request) (*http.Response, error) {
 		ours = ours && strings.Contains("&"+string(body)+"&", "&Action="+name+"&")
 	case r.URL.Query().Get("x-id") == "GetObject":
 		ours = ours && name == "GetObject"
+	case r.URL.Query().Get("x-id") == "ListBuckets":
+		ours = ours && name == "ListBuckets"
 	case r.URL.Query().Has("policy"):
 		ours = ours && name == "GetBucketPolicy"
 	case r.URL.Query().Has("encryption"):
@@ -353,6 +358,8 @@ func (b blanking) Do(r *http.Request) (*http.Response, error) {
 	w.Header().Set("Content-Type", out.Header.Get("Content-Type"))
 	switch {
 	case name == "GetBucketPolicy": // the policy is all there is
+	case name == "ListBuckets":
+		io.WriteString(w, "<ListAllMyBucketsResult/>")
 	case name == "GetBucketEncryption":
 		io.WriteString(w, "<ServerSideEncryptionConfiguration/>")
 	case strings.Contains(out.Header.Get("Content-Type"), "xml"):

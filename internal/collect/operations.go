@@ -60,6 +60,7 @@ var operations = []Operation{
 	operation("cloudtrail", "GetTrailStatus", pageCloudTrail, "whether a trail is recording", withUsage),
 	operation("cloudtrail", "LookupEvents", pageCloudTrail, "what the roles did, from Event history", withUsage),
 	operation("ecr", "DescribePullThroughCacheRules", pageECR, "whether an image is pulled through a cache, which asks for more of the role", nil),
+	operation("ecr", "DescribeRepositories", pageECR, "the account's repositories, to count those that a role may reach", nil),
 	operation("iam", "GenerateServiceLastAccessedDetails", pageIAM, "have IAM make its report of when a role last reached each service", withUsage),
 	operation("iam", "GetAccountAuthorizationDetails", pageIAM, "all roles and their policies in one sweep", sweeping),
 	operation("iam", "GetPolicy", pageIAM, "a managed policy that was not in the sweep of all roles", nil),
@@ -72,11 +73,15 @@ var operations = []Operation{
 	operation("iam", "ListRoles", pageIAM, "the roles that trust SageMaker, where the sweep is refused", asFallback),
 	operation("kms", "DescribeKey", pageKMS, "which key an alias or a key id means that a job names", nil),
 	operation("kms", "GetKeyPolicy", pageKMS, "the policies of the keys that the roles use", nil),
+	operation("kms", "ListKeys", pageKMS, "the account's keys, to count those that a role may use", nil),
 	// The action's name differs (AWS: API_GetBucketEncryption).
 	{Service: "s3", Name: "GetBucketEncryption", Actions: []string{"s3:GetEncryptionConfiguration"}, Source: pageS3,
 		Why: "which key a bucket encrypts with by default, which jobs need to read it"},
 	operation("s3", "GetBucketPolicy", pageS3, "the policies of the buckets that the roles use", nil),
 	operation("s3", "GetObject", pageS3, "the manifests of input channels, which alone name the data", withManifests),
+	// The action's name differs (AWS: API_ListBuckets).
+	{Service: "s3", Name: "ListBuckets", Actions: []string{"s3:ListAllMyBuckets"}, Source: pageS3,
+		Why: "the account's buckets, to count those that a role may reach"},
 	// Also with MaxDescribe below 0: a job so new that Search lacks it is known in no
 	// other way.
 	operation("sagemaker", "DescribeTrainingJob", pageSageMaker, "what Search does not show of a job, and jobs it does not show yet", nil),

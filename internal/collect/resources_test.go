@@ -196,7 +196,7 @@ func TestResourceGaps(t *testing.T) {
 		{name: "the session expires", fault: "s3:* expire", read: 1, gaps: []string{
 			opBucketEncryption + " us-east-1 " + out + "code detail refused", opBucketEncryption + " us-east-1 " + out + "data detail refused", opBucketEncryption + " us-east-1 " + out + "models detail refused",
 			opBucketPolicy + " us-east-1 " + out + "code detail refused",
-			opBucketPolicy + " us-east-1 " + out + "data detail refused", opBucketPolicy + " us-east-1 " + out + "models detail refused"}},
+			opBucketPolicy + " us-east-1 " + out + "data detail refused", opBucketPolicy + " us-east-1 " + out + "models detail refused", opBuckets + " the account's buckets detail refused"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := small(1)
@@ -242,11 +242,12 @@ func TestManyResources(t *testing.T) {
 		{"up to the most", 1000, "", 2000, nil},
 		{"beyond it", 1010, "", 2000, []string{opKeyPolicy + " 10 keys from arn:aws:kms:us-east-1:123456789012:key/10000000-0000-4000-8000-000000000000 detail short", opBucketPolicy + " 10 buckets from bucket-1000 detail short"}},
 		{"refused", 21, "* refuse from=1000000", 42, nil},
-		{"all refused", 21, "s3:* refuse", 21, []string{opBucketEncryption + " us-east-1 21 buckets from bucket-0000 detail refused", opBucketPolicy + " us-east-1 21 buckets from bucket-0000 detail refused"}},
+		{"all refused", 21, "s3:* refuse", 21, []string{opBucketEncryption + " us-east-1 21 buckets from bucket-0000 detail refused", opBucketPolicy + " us-east-1 21 buckets from bucket-0000 detail refused", opBuckets + " the account's buckets detail refused"}},
 		{"all refused, and few", 2, "kms:* refuse", 2, []string{opKeyPolicy + " us-east-1 arn:aws:kms:us-east-1:123456789012:key/00000000-0000-4000-8000-000000000000 detail refused",
-			opKeyPolicy + " us-east-1 arn:aws:kms:us-east-1:123456789012:key/00010000-0000-4000-8000-000000000000 detail refused"}},
-		{"down", 200, "s3:* fail=503", 200, []string{opBucketEncryption + " us-east-1 200 buckets from bucket-0000 detail unavailable", opBucketPolicy + " us-east-1 200 buckets from bucket-0000 detail unavailable"}},
-		{"down after a while", 200, "kms:* fail=503 from=101", 300, []string{opKeyPolicy + " us-east-1 100 keys from * detail unavailable" /* which of those then under way are read is chance */}},
+			opKeyPolicy + " us-east-1 arn:aws:kms:us-east-1:123456789012:key/00010000-0000-4000-8000-000000000000 detail refused",
+			opKeys + " eu-west-1 the account's keys detail refused", opKeys + " us-east-1 the account's keys detail refused"}},
+		{"down", 200, "s3:* fail=503", 200, []string{opBucketEncryption + " us-east-1 200 buckets from bucket-0000 detail unavailable", opBucketPolicy + " us-east-1 200 buckets from bucket-0000 detail unavailable", opBuckets + " the account's buckets detail unavailable"}},
+		{"down after a while", 200, opKeyPolicy + " fail=503 from=101", 300, []string{opKeyPolicy + " us-east-1 100 keys from * detail unavailable" /* which of those then under way are read is chance */}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := small(0)

@@ -28,6 +28,10 @@ type roleSet struct {
 	policies []snapshot.ManagedPolicy
 	// others are the account's other roles, nil where not all were listed.
 	others []snapshot.RoleKey
+	// grants are what escalation needs of the others, otherPolicies the managed policies of
+	// these that no role kept has.
+	grants        []snapshot.Other
+	otherPolicies []snapshot.ManagedPolicy
 }
 
 // fewRoles reports whether the roles that were asked for are few and known by name.
@@ -173,6 +177,7 @@ func (r *run) roles(ctx context.Context, sweep *roleSet, named map[string]bool) 
 	complete := !reader.lost && ctx.Err() == nil
 	if sweep != nil && complete {
 		kept.others = otherRoles(sweep.roles, found)
+		r.keepOthers(kept, sweep)
 	}
 	r.missingSelectors(kept.roles, named, complete)
 	r.cover(snapshot.Coverage{Source: snapshot.SourceRoles, Scope: snapshot.ScopeAll, Items: len(kept.roles), Complete: complete})

@@ -33,6 +33,7 @@ type run struct {
 	encryption []snapshot.BucketEncryption
 	cacheRules []snapshot.CacheRules
 	manifests  []snapshot.Manifest
+	inventory  []snapshot.Inventory
 
 	mu       sync.Mutex // guards all below
 	calls    map[string]int

@@ -8,12 +8,16 @@ import (
 	"sagemaker-role-audit/internal/analyze/report"
 )
 
-// WriteDrift renders a drift alone, as a table for people or as JSON, and copies it to
+// WriteDrift renders a drift alone, as a table for people, as JSON or as one line, and copies it to
 // w. Of a drift with nothing to tell the table is empty: not a byte is written. Nothing
 // is written unless the whole could be rendered; the error of w is returned.
 func WriteDrift(w io.Writer, f Format, d *report.DriftReport, o Options) error {
-	if f == Table && d.Drift.Empty() {
+	switch {
+	case f == Table && d.Drift.Empty():
 		return nil
+	case f == Summary:
+		_, err := io.WriteString(w, oneLine(d.Account, driftWords(&d.Drift)...))
+		return err
 	}
 	return writeOne(w, f, d, o, "drift", func(p *page) {
 		p.put(text("Drift of the SageMaker execution roles of account " + d.Account.ID))
@@ -44,24 +48,29 @@ func (p *page) drift(d *report.Drift) {
 		}
 		p.field("Changes", text(changeCounts(d)).styled(changesStyle(d)))
 	}
-	if d.Baseline == nil || d.DeviationsTotal > 0 {
+	if d.DeviationsTotal > 0 || d.Baseline == nil && d.UnknownTotal == 0 {
 		p.field("Deviations", text(fmt.Sprint(d.DeviationsTotal)))
 	}
 	for i := range d.Changes[:min(len(d.Changes), maxChanges)] {
 		p.change(&d.Changes[i])
 	}
-	p.indented(more(d.ChangesTotal - maxChanges)...)
+	p.indented(more(d.ChangesTotal - min(len(d.Changes), maxChanges))...)
 	p.part("Otherwise than declared", d.DeviationsTotal > 0, func() {
 		for i := range d.Deviations[:min(len(d.Deviations), maxChanges)] {
 			p.deviation(&d.Deviations[i])
 		}
-		p.indented(more(d.DeviationsTotal - maxChanges)...)
+		p.indented(more(d.DeviationsTotal - min(len(d.Deviations), maxChanges))...)
 	})
 	p.part("Not compared: no change of these is no proof that there was none", d.UnknownTotal > 0, func() {
-		for _, u := range d.Unknown[:min(len(d.Unknown), maxUses)] {
-			p.indented(text("- " + join(": ", u.Role, u.What) + " (" + sideWords[u.Side] + "): " + u.Why).hanging(2))
+		groups := groupUncompared(d.Unknown)
+		for _, g := range groups[:min(len(groups), maxUses)] {
+			p.indented(text("- " + g.words() + " (" + wording(sideWords, g.Side) + "): " + g.Why).hanging(2))
 		}
-		p.indented(more(d.UnknownTotal - maxUses)...)
+		left := d.UnknownTotal
+		for _, g := range groups[:min(len(groups), maxUses)] {
+			left -= max(len(g.roles), 1)
+		}
+		p.indented(more(left)...)
 	})
 	p.part("Of the tool, not of the account", len(d.Tool) > 0, func() {
 		for _, t := range d.Tool {
@@ -73,7 +82,7 @@ func (p *page) drift(d *report.Drift) {
 // maxChanges is how many changes, and deviations, a table shows in full.
 const maxChanges = 60
 
-var sideWords = map[string]string{report.SideBaseline: "not in the baseline", report.SideCurrent: "not in the current snapshot", report.SideBoth: "on both sides"}
+var sideWords = map[string]string{report.SideBaseline: "not in the baseline", report.SideCurrent: "not in the current snapshot", report.SideBoth: "on both sides", report.SideDeclared: "not in what is declared"}
 
 func evidencedPara(e *report.Evidenced) para {
 	s := join(", ", e.Name, "taken "+minute(e.TakenAt)+" UTC", fmt.Sprintf("usage of %s, jobs of %s", days(e.Window.From, e.Window.To), days(e.JobsWindow.From, e.JobsWindow.To)))
@@ -89,11 +98,14 @@ func changeCounts(d *report.Drift) string {
 	s := d.Summary
 	var parts []string
 	for _, c := range []struct {
-		n    int
-		word string
-	}{{s.Widens, "widen"}, {s.Both, "widen and narrow"}, {s.Unknown, "of unknown effect"}, {s.Narrows, "narrow"}, {s.None, "without effect on grants"}} {
+		n         int
+		one, many string
+	}{
+		{s.Widens, "widens", "widen"}, {s.Both, "widens and narrows", "widen and narrow"}, {s.Unknown, "of unknown effect", "of unknown effect"},
+		{s.Narrows, "narrows", "narrow"}, {s.None, "changes no grant", "change no grant"},
+	} {
 		if c.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.word))
+			parts = append(parts, plural(c.n, c.one, c.many))
 		}
 	}
 	if len(parts) == 0 {
@@ -126,11 +138,11 @@ func (p *page) change(c *report.Change) {
 	if c.Role != "" {
 		p.field("", name(c.Role))
 	}
-	if c.RolesTotal > 0 {
+	if c.RolesTotal > 1 || c.RolesTotal == 1 && c.Role == "" {
 		p.field("", text("reaches "+plural(c.RolesTotal, "role", "roles")+": "+some(roleNames(c.Roles), c.RolesTotal, maxNames)).hanging(2))
 	}
-	p.field("", newlyParas("newly allowed", "may newly act as the role", &c.Newly)...)
-	p.field("", newlyParas("no longer allowed", "may no longer act as the role", &c.NoLonger)...)
+	p.field("", newlyParas("newly allowed", "on more resources or under fewer conditions", "may newly act as the role", &c.Newly)...)
+	p.field("", newlyParas("no longer allowed", "on fewer resources or under more conditions", "may no longer act as the role", &c.NoLonger)...)
 	if c.EffectWhy != "" {
 		p.field("", text("it "+c.EffectWhy).hanging(2))
 	}
@@ -164,6 +176,41 @@ func roleEffectWords(c *report.Change) string {
 	return "with the role's other changes: " + wording(effectWords, string(c.RoleEffect))
 }
 
+// uncompared is the same lack of evidence for several roles.
+type uncompared struct {
+	report.Uncompared
+	roles []string
+}
+
+func (u *uncompared) words() string {
+	switch len(u.roles) {
+	case 0:
+		return u.What
+	case 1:
+		return u.roles[0] + ": " + u.What
+	}
+	return plural(len(u.roles), "role", "roles") + " (" + some(u.roles, len(u.roles), maxNames) + "): " + u.What
+}
+
+// groupUncompared puts the roles of the same lack together, in the order of the first.
+func groupUncompared(all []report.Uncompared) []*uncompared {
+	type key struct{ what, side, why string }
+	known := map[key]*uncompared{}
+	var groups []*uncompared
+	for _, u := range all {
+		k := key{u.What, u.Side, u.Why}
+		g := known[k]
+		if g == nil || u.Role == "" {
+			g = &uncompared{Uncompared: u}
+			groups, known[k] = append(groups, g), g
+		}
+		if u.Role != "" {
+			g.roles = append(g.roles, roleNames([]string{u.Role})...)
+		}
+	}
+	return groups
+}
+
 func roleNames(arns []string) []string {
 	names := make([]string, len(arns))
 	for i, arn := range arns {
@@ -173,14 +220,14 @@ func roleNames(arns []string) []string {
 }
 
 // newlyParas are what is allowed on one side only.
-func newlyParas(what, who string, n *report.Newly) []para {
+func newlyParas(what, more, who string, n *report.Newly) []para {
 	var ps []para
 	var counts []string
 	if n.Actions > 0 {
 		counts = append(counts, plural(n.Actions, "action", "actions"))
 	}
 	if n.Broader > 0 {
-		counts = append(counts, plural(n.Broader, "action", "actions")+" on more or under fewer conditions")
+		counts = append(counts, plural(n.Broader, "action", "actions")+" "+more)
 	}
 	if len(counts) > 0 {
 		s := what + ": " + strings.Join(counts, ", ")
@@ -205,7 +252,7 @@ func (p *page) deviation(d *report.Deviation) {
 	p.labelled(text(string(d.Severity)).styled(st), labelWidth, []para{text(or(d.Title, d.Kind+" "+d.Subject)).styled(st)})
 	p.field("", text(join("; ", d.Kind, wording(effectWords, string(d.Effect)))))
 	p.field("", name(d.Role))
-	p.field("", newlyParas("beyond what is declared", "may act as the role beyond what is declared", &d.Newly)...)
+	p.field("", newlyParas("beyond what is declared", "on more resources or under fewer conditions", "may act as the role beyond what is declared", &d.Newly)...)
 	if d.EffectWhy != "" {
 		p.field("", text("it "+d.EffectWhy).hanging(2))
 	}

@@ -1,6 +1,7 @@
 package output
 
 import (
+	"cmp"
 	"fmt"
 
 	"sagemaker-role-audit/internal/analyze/report"
@@ -14,6 +15,9 @@ func (p *page) findings(of string, fs []*report.Finding) {
 			p.blank()
 		}
 		st := severityStyle(f.Severity)
+		if f.Accepted != nil {
+			st = plain
+		}
 		p.labelled(text(string(f.Severity)).styled(st), labelWidth, []para{text(f.Title).styled(st)})
 		if f.Detail != "" && f.Detail != f.Title {
 			p.field("", text(f.Detail))
@@ -21,18 +25,27 @@ func (p *page) findings(of string, fs []*report.Finding) {
 		if f.Role != "" && of != f.Role {
 			p.field("", name(f.Role))
 		}
-		if f.Subject != f.Role && (f.Statement == nil || f.Subject != f.Statement.Policy) {
+		if f.Subject != f.Role && !statementSays(f) {
 			p.field("", text(join(" ", "about", f.Subject)))
 		}
 		if f.Statement != nil {
 			p.field("", statementPara(f.Statement))
 		}
 		p.field("", evidence(f.Evidence)...)
-		if f.Remedy != "" {
+		if a := f.Accepted; a != nil {
+			p.field("", text(fmt.Sprintf("Accepted by %s until %s: %s", a.By, a.Until, a.Reason)).hanging(2))
+		} else if f.Remedy != "" {
 			p.field("", text("Do: "+f.Remedy).hanging(4))
 		}
 		p.field("", text(join("; ", f.Rule+" "+f.ID, some(f.Controls, len(f.Controls), maxNames))))
 	}
+}
+
+// statementSays reports whether the line of the statement names all that the finding is
+// about.
+func statementSays(f *report.Finding) bool {
+	st := f.Statement
+	return st != nil && (f.Subject == st.Policy || f.Subject == st.Policy+"#"+cmp.Or(st.Sid, fmt.Sprint(st.Index)))
 }
 
 func statementPara(s *report.StatementRef) para {

@@ -21,7 +21,7 @@ func (p *page) head(v view) {
 	} else {
 		p.field("State", notComplete(v.Gaps)...)
 	}
-	p.field("Findings", text(severities(v.Summary.Findings)))
+	p.field("Findings", text(acceptedWords(v.Summary)))
 	p.begin(v)
 }
 

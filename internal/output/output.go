@@ -1,5 +1,5 @@
-// Package output lays a report out as a table for people or as JSON for
-// programs. It decides nothing: every verdict, count and word of advice stands
+// Package output lays a report out as a table for people, as JSON for programs
+// or as one line for a subject. It decides nothing: every verdict, count and word of advice stands
 // in the report already. Text that came from AWS is never trusted: what could
 // drive a terminal is shown escaped in either format.
 package output
@@ -21,10 +21,12 @@ type Format string
 const (
 	Table Format = "table"
 	JSON  Format = "json"
+	// Summary is one line.
+	Summary Format = "summary"
 )
 
 // Formats are all formats, as a flag's help lists them.
-var Formats = []Format{Table, JSON}
+var Formats = []Format{Table, JSON, Summary}
 
 // Set sets f to the format named s.
 func (f *Format) Set(s string) error {
@@ -33,7 +35,7 @@ func (f *Format) Set(s string) error {
 		for i, g := range Formats {
 			names[i] = string(g)
 		}
-		return fmt.Errorf("unknown format %q: want %s", s, strings.Join(names, " or "))
+		return fmt.Errorf("unknown format %q: want %s", s, strings.Join(names[:len(names)-1], ", ")+" or "+names[len(names)-1])
 	}
 	*f = Format(s)
 	return nil
@@ -66,6 +68,8 @@ func Write(w io.Writer, f Format, r *report.Report, o Options) error {
 	switch f {
 	case JSON:
 		err = writeJSON(&buf, r)
+	case Summary:
+		err = writeOneLine(&buf, r)
 	case Table:
 		err = writeTable(&buf, r, o)
 	default:

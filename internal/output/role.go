@@ -1,7 +1,6 @@
 package output
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -153,19 +152,7 @@ func (p *page) grant(r *report.Role) {
 	}
 	p.field("Unused", unseen(r.Unused)...)
 	p.field("Unobservable", unseen(r.Unobservable)...)
-	p.field("S3 buckets", reach(r.Reach.Buckets)...)
-}
-
-// reach says on which buckets something is granted and on which it is needed.
-func reach(b report.BucketReach) []para {
-	granted := map[string]string{
-		"all": "granted on every bucket", "named": "granted on those the policies name", "none": "granted on none",
-	}[b.Granted]
-	needed := "none"
-	if n := len(b.Needed); n > 0 {
-		needed = fmt.Sprintf("%d: %s", n, some(b.Needed, n, 2*maxNames))
-	}
-	return paras(cmp.Or(granted, "not known what is granted") + "; the jobs need " + needed)
+	p.field("Reach", reach(&r.Reach)...)
 }
 
 // layers says which policy layers the numbers rest on.

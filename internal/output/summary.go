@@ -68,10 +68,10 @@ func (v *roleView) numbers() [6]int {
 }
 
 func (v *roleView) worstPara(title bool) para {
-	if len(v.findings) == 0 {
+	f := v.open()
+	if f == nil {
 		return text("none")
 	}
-	f := v.findings[0]
 	s := string(f.Severity)
 	if title {
 		s = findingTitle(f)

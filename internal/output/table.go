@@ -18,6 +18,7 @@ func writeTable(buf *bytes.Buffer, r *report.Report, o Options) error {
 		p.role(role, i+1, len(v.roles))
 	}
 	p.otherFindings(v)
+	p.exceptions(v)
 	p.coverage(v)
 	p.gaps(v)
 	p.trails(v)

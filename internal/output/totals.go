@@ -15,7 +15,7 @@ func (p *page) totals(v view) {
 	s := v.Summary
 	p.put(text(fmt.Sprintf("%s, %s. Actions: %d granted, %d used, %d required, %d unused, %d unobservable. Findings: %s.",
 		plural(s.Roles, "role", "roles"), plural(s.Jobs, "job", "jobs"),
-		s.Granted, s.Used, s.Required, s.Unused, s.Unobservable, severities(s.Findings))))
+		s.Granted, s.Used, s.Required, s.Unused, s.Unobservable, acceptedWords(s))))
 	p.put(text("Next: " + next(v)).hanging(6))
 }
 

@@ -63,6 +63,11 @@ var small = map[string]struct {
 		err := WriteJobCheck(&b, f, v.(*report.JobCheck), o)
 		return b.String(), err
 	}},
+	"drift": {func() any { return drift() }, func(v any, f Format, o Options) (string, error) {
+		var b bytes.Buffer
+		err := WriteDrift(&b, f, v.(*report.DriftReport), o)
+		return b.String(), err
+	}},
 }
 
 // TestSmallDocuments: no line is wider than the page, hostile text is harmless, and the
@@ -109,6 +114,9 @@ func TestSmallDocuments(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	if err := WriteJobCheck(&fullDisk{}, JSON, jobCheck(), Options{}); !errors.Is(err, errFull) {
+		t.Errorf("error %v", err)
+	}
+	if err := WriteDrift(&fullDisk{}, Table, drift(), Options{}); !errors.Is(err, errFull) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -69,16 +69,24 @@ func arrange(r *report.Report) view {
 
 // worst is the finding to begin with and what it is of; nil without findings.
 func (v view) worst() (label string, f *report.Finding) {
-	if len(v.roles) > 0 && len(v.roles[0].findings) > 0 {
-		label, f = v.roles[0].label, v.roles[0].findings[0]
+	if len(v.roles) > 0 && v.roles[0].open() != nil {
+		label, f = v.roles[0].label, v.roles[0].open()
 	}
-	if len(v.others) > 0 && (f == nil || v.others[0].Severity.Rank() < f.Severity.Rank()) {
+	if len(v.others) > 0 && v.others[0].Accepted == nil && (f == nil || v.others[0].Severity.Rank() < f.Severity.Rank()) {
 		label, f = cmp.Or(v.others[0].Role, "the account"), v.others[0]
 	}
 	return label, f
 }
 
-// worstFirst orders findings by severity and role; of one severity the rules keep the
+// open is the role's worst finding that nobody accepts, nil for none.
+func (v *roleView) open() *report.Finding {
+	if len(v.findings) == 0 || v.findings[0].Accepted != nil {
+		return nil
+	}
+	return v.findings[0]
+}
+
+// worstFirst orders findings by severity and role, what is accepted last; of one severity the rules keep the
 // order in which the report has them, which is that of what matters.
 func worstFirst(fs []*report.Finding) {
 	type group struct {
@@ -94,6 +102,7 @@ func worstFirst(fs []*report.Finding) {
 	}
 	slices.SortFunc(fs, func(a, b *report.Finding) int {
 		return cmp.Or(
+			cmp.Compare(acceptedRank(a), acceptedRank(b)),
 			cmp.Compare(a.Severity.Rank(), b.Severity.Rank()),
 			cmp.Compare(a.Role, b.Role),
 			cmp.Compare(first[of(a)], first[of(b)]),
@@ -115,10 +124,19 @@ func worstRole(a, b *roleView) int {
 		cmp.Compare(a.ID, b.ID))
 }
 
-// severities counts the role's findings, worst first.
+func acceptedRank(f *report.Finding) int {
+	if f.Accepted != nil {
+		return 1
+	}
+	return 0
+}
+
+// severities counts the role's findings that nobody accepts, worst first.
 func (v *roleView) severities() (n [6]int) {
 	for _, f := range v.findings {
-		n[f.Severity.Rank()]++
+		if f.Accepted == nil {
+			n[f.Severity.Rank()]++
+		}
 	}
 	return n
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	_ "embed"
+	"slices"
 	"time"
 )
 
@@ -294,6 +295,9 @@ type Uncompared struct {
 	// What is not compared, in words; Kinds are the changes that may be hidden.
 	What  string       `json:"what"`
 	Kinds []ChangeKind `json:"kinds"`
+	// Impact is roles, jobs or usage where evidence lacks, detail where one sighting
+	// cannot be told apart.
+	Impact string `json:"impact"`
 	// Side is where the evidence lacks: baseline, current or both.
 	Side string `json:"side"`
 	Why  string `json:"why"`
@@ -335,6 +339,13 @@ type Deviation struct {
 // could not be compared, no change of the tool.
 func (d *Drift) Empty() bool {
 	return d.ChangesTotal == 0 && d.DeviationsTotal == 0 && d.UnknownTotal == 0 && len(d.Tool) == 0
+}
+
+// Complete reports whether the evidence of both sides is whole, so that the changes are
+// all that there are. Single sightings that cannot be compared leave it so.
+func (d *Drift) Complete() bool {
+	return d.Current.Complete && (d.Baseline == nil || d.Baseline.Complete) &&
+		!slices.ContainsFunc(d.Unknown, func(u Uncompared) bool { return u.Impact != "detail" })
 }
 
 // The caps of a drift's arrays.

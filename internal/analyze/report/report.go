@@ -45,6 +45,8 @@ type Report struct {
 	Summary  Summary   `json:"summary"`
 	Roles    []Role    `json:"roles"`
 	Findings []Finding `json:"findings"`
+	// Exceptions is null without a file of exceptions.
+	Exceptions *Exceptions `json:"exceptions"`
 	// Drift is null without a baseline and without declared policies.
 	Drift *Drift `json:"drift"`
 }
@@ -202,7 +204,9 @@ type Summary struct {
 	Roles int `json:"roles"`
 	Jobs  int `json:"jobs"`
 	Counts
+	// Findings counts those that nobody accepts, Accepted the others.
 	Findings Severities `json:"findings"`
+	Accepted int        `json:"accepted"`
 }
 
 // Severities counts findings.
@@ -532,16 +536,43 @@ type Cell struct {
 	Conditional bool     `json:"conditional,omitempty"`
 }
 
-// Reach is the blast radius in resources that the evidence names.
+// Reach is the blast radius: what code that runs as the role could touch and become.
 type Reach struct {
-	Buckets BucketReach `json:"buckets"`
+	Buckets      BucketReach   `json:"buckets"`
+	Repositories ResourceReach `json:"repositories"`
+	Keys         ResourceReach `json:"keys"`
 }
 
-// BucketReach: Granted is all, named, none or unknown; Needed are the buckets
-// that jobs need.
+// BucketReach: Granted is all, named, none or unknown, of any bucket. Needed are names.
 type BucketReach struct {
-	Granted string   `json:"granted"`
-	Needed  []string `json:"needed"`
+	Granted string `json:"granted"`
+	ResourceReach
+}
+
+// ResourceReach counts the account's own resources of a kind that the role can read and
+// write: objects of a bucket, images of a repository; of a key, decrypt with and encrypt
+// under.
+type ResourceReach struct {
+	// Known is how many the account has. AtLeast: it may have more, and the role may reach
+	// more of them than are counted, for the reasons in Why.
+	Known   int      `json:"known"`
+	AtLeast bool     `json:"atLeast"`
+	Why     []string `json:"why"`
+	Read    Reached  `json:"read"`
+	Write   Reached  `json:"write"`
+	// Needed are those that the role's jobs need, another account's too.
+	Needed []string `json:"needed"`
+}
+
+// Reached counts resources. Certain: the engine allows it, on a part of the resource at
+// least. Conditional, apart from those: only under a condition that cannot be decided.
+type Reached struct {
+	Certain     int `json:"certain"`
+	Conditional int `json:"conditional"`
+	// Partial of both are reached in part only: some prefixes of a bucket.
+	Partial int `json:"partial"`
+	// PolicyNotRead of both have a bucket or key policy that was not read and may refuse.
+	PolicyNotRead int `json:"policyNotRead"`
 }
 
 // Proposal is the minimal policy.
@@ -669,6 +700,8 @@ type Finding struct {
 	Evidence  []Evidence    `json:"evidence"`
 	Statement *StatementRef `json:"statement"`
 	Controls  []string      `json:"controls"`
+	// Accepted is null for a finding that nobody accepts.
+	Accepted *Accepted `json:"accepted"`
 }
 
 // StatementRef points at a statement; Index counts from 0.

@@ -84,6 +84,8 @@ func full(t *testing.T) map[string]any {
 	c.Granted, c.Effective, c.Needed, c.Verdict = "yes", "conditional", "completed", report.VerdictUsed
 	r.Trails[0].Records[0].Access = "all"
 	o.Proposal.Proof.Status, o.Proposal.Policies[0].Kind, o.Proposal.Statements[0].Section = "partial", "inline", "core"
+	r.Exceptions.Entries[0].State, r.Exceptions.Severities[0].Severity = report.ExceptionExpired, report.Info
+	r.Exceptions.Entries[0].Until, f.Accepted.Until = "2027-01-31", "2027-01-31"
 	settle(r.Drift)
 	return decoded(t, r)
 }
@@ -107,7 +109,8 @@ func settle(d *report.Drift) {
 		n.Riskiest[0].Why = "escalation"
 	}
 	d.Tool[0].Kind, d.Unknown[0].Side, d.Unknown[0].Kinds[0] = report.ToolCatalog, report.SideBoth, report.PolicyEdited
-	e.Source, e.Severity, e.Effect = "terraform-state", report.Low, report.Both
+	d.Unknown[0].Impact = "roles"
+	e.Source, e.Severity, e.Effect, e.Kind = "terraform-state", report.Low, report.Both, report.DeviationTrust
 }
 
 // fullProposal is the same of a role's proposal.

@@ -23,6 +23,8 @@ type Account struct {
 	Trails    []Trail
 	Buckets   []Bucket // this account's, and those of others that it knows
 	Keys      []Key    // the same
+	// Repositories are those of the account's registry.
+	Repositories []Repository
 	// CacheRules are the repository prefixes of the registry's pull-through cache rules, by region.
 	CacheRules map[string][]string
 }

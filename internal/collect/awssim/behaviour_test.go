@@ -163,6 +163,7 @@ func TestAuthorize(t *testing.T) {
 		"cloudtrail:GetTrailStatus arn:aws:cloudtrail:us-east-1:123456789012:trail/main",
 		"cloudtrail:LookupEvents *",
 		"ecr:DescribePullThroughCacheRules *",
+		"ecr:DescribeRepositories arn:aws:ecr:us-east-1:123456789012:repository/*",
 		"iam:GenerateServiceLastAccessedDetails arn:aws:iam::123456789012:role/service-role/trainer",
 		"iam:GetAccountAuthorizationDetails *",
 		"iam:GetPolicy arn:aws:iam::aws:policy/PowerUserAccess",
@@ -171,9 +172,11 @@ func TestAuthorize(t *testing.T) {
 		"iam:ListRoles arn:aws:iam::123456789012:role/",
 		"kms:DescribeKey arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012",
 		"kms:GetKeyPolicy arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012",
+		"kms:ListKeys *",
 		"s3:GetBucketPolicy arn:aws:s3:::data",
 		"s3:GetEncryptionConfiguration arn:aws:s3:::data",
 		"s3:GetObject arn:aws:s3:::data/m.json",
+		"s3:ListAllMyBuckets *",
 		"sagemaker:DescribeTrainingJob arn:aws:sagemaker:us-east-1:123456789012:training-job/job-00001",
 		"sagemaker:Search *",
 	} // sts:GetCallerIdentity needs no permission
@@ -386,6 +389,8 @@ func FuzzServe(f *testing.F) {
 	f.Add("", "application/json", `{"MaxResults":3}`, "account")
 	f.Add("TrentService.DescribeKey", "application/x-amz-json-1.1", `{"KeyId":"alias/out"}`, "kms")
 	f.Add("TrentService.GetKeyPolicy", "application/x-amz-json-1.1", `{"KeyId":"arn:aws:kms:us-east-1:123456789012:key/x","PolicyName":"default"}`, "kms")
+	f.Add("AmazonEC2ContainerRegistry_V20150921.DescribeRepositories", "application/x-amz-json-1.1", `{"maxResults":1,"nextToken":"x"}`, "ecr")
+	f.Add("TrentService.ListKeys", "application/x-amz-json-1.1", `{"Limit":1}`, "kms")
 	f.Add("AmazonEC2ContainerRegistry_V20150921.DescribePullThroughCacheRules", "application/x-amz-json-1.1", `{"maxResults":1,"ecrRepositoryPrefixes":["quay"]}`, "ecr")
 	server := awssim.New(small(30))
 	f.Fuzz(func(t *testing.T, target, contentType, body, service string) {

@@ -67,6 +67,27 @@ var each = map[string]func(context.Context, clients) error{
 		}
 		return err
 	},
+	"ecr:DescribeRepositories": func(ctx context.Context, c clients) error {
+		out, err := c.ecr.DescribeRepositories(ctx, &ecr.DescribeRepositoriesInput{})
+		if err == nil && out.Repositories == nil {
+			err = errors.New("no list of repositories")
+		}
+		return err
+	},
+	"kms:ListKeys": func(ctx context.Context, c clients) error {
+		out, err := c.kms.ListKeys(ctx, &kms.ListKeysInput{})
+		if err == nil && out.Keys == nil {
+			err = errors.New("no list of keys")
+		}
+		return err
+	},
+	"s3:ListBuckets": func(ctx context.Context, c clients) error {
+		out, err := c.s3.ListBuckets(ctx, &s3.ListBucketsInput{})
+		if err == nil && out.Buckets == nil {
+			err = errors.New("no list of buckets")
+		}
+		return err
+	},
 	"s3:GetBucketEncryption": func(ctx context.Context, c clients) error {
 		out, err := c.s3.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: aws.String("data")})
 		if err == nil && len(out.ServerSideEncryptionConfiguration.Rules) != 1 {

@@ -58,11 +58,15 @@ var operations = byAction(
 
 	operation{service: "ecr", name: "DescribePullThroughCacheRules", protocol: json11, regional: true, resource: anyResource, serve: describePullThroughCacheRules},
 
+	operation{service: "ecr", name: "DescribeRepositories", protocol: json11, regional: true, resource: repositoriesResource, serve: describeRepositories},
+
+	operation{service: "s3", name: "ListBuckets", needs: "s3:ListAllMyBuckets", protocol: restXML, regional: true, resource: anyResource, serve: listBuckets},
 	operation{service: "s3", name: "GetBucketEncryption", needs: "s3:GetEncryptionConfiguration", protocol: restXML, regional: true, resource: bucketResource, serve: getBucketEncryption},
 	operation{service: "s3", name: "GetBucketPolicy", protocol: restXML, regional: true, resource: bucketResource, serve: getBucketPolicy},
 	operation{service: "s3", name: "GetObject", protocol: restXML, regional: true, resource: objectResource, serve: getObject},
 
 	operation{service: "kms", name: "DescribeKey", protocol: json11, regional: true, resource: keyResource, serve: describeKey},
+	operation{service: "kms", name: "ListKeys", protocol: json11, regional: true, resource: anyResource, serve: listKeys},
 	operation{service: "kms", name: "GetKeyPolicy", protocol: json11, regional: true, resource: keyResource, serve: getKeyPolicy},
 )
 

@@ -22,6 +22,7 @@ type request struct {
 	// Of S3.
 	bucket, object string
 	byteRange      string // the Range header
+	query          url.Values
 }
 
 // maxBody is above any request of the read list.
@@ -58,6 +59,9 @@ func readRequest(r *http.Request) (*request, error) {
 		q.protocol, q.op = restXML, r.Method+" "+r.URL.RequestURI()
 		// Path style alone: on the loopback interface a bucket has no host of its own (AWS: VirtualHosting).
 		bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		if r.Method == http.MethodGet && r.URL.Path == "/" && r.URL.Query().Get("x-id") == "ListBuckets" { // as the SDKs sign their calls
+			q.op, q.query = "ListBuckets", r.URL.Query()
+		}
 		if r.Method == http.MethodGet && bucket != "" && key == "" && r.URL.Query().Has("policy") {
 			q.op, q.bucket = "GetBucketPolicy", bucket
 		}

@@ -24,15 +24,16 @@ var samplePolicies embed.FS
 func Sample() *Account {
 	s := &sample{
 		account: &Account{
-			ID:        sampleID,
-			Partition: "aws",
-			Now:       sampleNow,
-			Caller:    Caller{ARN: "arn:aws:sts::" + sampleID + ":assumed-role/SecurityAudit/auditor", UserID: "AROAEXAMPLEAUDITOR0001:auditor"},
-			Regions:   sampleRegions(),
-			Policies:  sampleManagedPolicies(),
-			Trails:    sampleTrails(),
-			Buckets:   sampleBuckets(),
-			Keys:      sampleKeys(),
+			ID:           sampleID,
+			Partition:    "aws",
+			Now:          sampleNow,
+			Caller:       Caller{ARN: "arn:aws:sts::" + sampleID + ":assumed-role/SecurityAudit/auditor", UserID: "AROAEXAMPLEAUDITOR0001:auditor"},
+			Regions:      sampleRegions(),
+			Policies:     sampleManagedPolicies(),
+			Trails:       sampleTrails(),
+			Buckets:      sampleBuckets(),
+			Keys:         sampleKeys(),
+			Repositories: sampleRepositories(),
 		},
 		roles: make(map[string]*Role),
 	}

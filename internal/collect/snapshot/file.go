@@ -106,6 +106,7 @@ func (s *Snapshot) fields() []field {
 		value("window", &s.Window), value("jobsWindow", &s.JobsWindow), value("calls", &s.Calls),
 		list("coverage", &s.Coverage, nil), list("gaps", &s.Gaps, nil),
 		list("policies", &s.Policies, nil), list("roles", &s.Roles, nil), optional("otherRoles", &s.OtherRoles),
+		optional("others", &s.Others), optional("otherPolicies", &s.OtherPolicies), optional("inventory", &s.Inventory),
 		list("resources", &s.Resources, nil), list("encryption", &s.Encryption, nil), list("cacheRules", &s.CacheRules, nil), list("manifests", &s.Manifests, nil), list("trails", &s.Trails, nil), list("accessed", &s.Accessed, in.Accessed),
 		list("usage", &s.Usage, in.Usage), list("jobs", &s.Jobs, in.Job),
 	}
@@ -139,18 +140,49 @@ func Write(w io.Writer, s *Snapshot) error {
 // or out of place, on a truncated file and on anything behind its end: evidence
 // is read whole or not at all.
 func Read(r io.Reader) (*Snapshot, error) {
+	s := new(Snapshot)
+	d, err := s.read(r, "")
+	if err != nil {
+		return nil, err
+	}
+	if err := delim(d, '}'); err != nil {
+		return nil, fmt.Errorf("snapshot: at its end: %w", truncated(err))
+	}
+	var syntax *json.SyntaxError
+	switch _, err := d.Token(); {
+	case errors.Is(err, io.EOF):
+		return s, nil
+	case err == nil, errors.As(err, &syntax):
+		return nil, errors.New("snapshot: something stands behind its end")
+	default: // of gzip: its checksum comes last
+		return nil, fmt.Errorf("snapshot: at its end: %w", truncated(err))
+	}
+}
+
+// ReadHead reads a snapshot as far as its gaps: what it is, of which account and
+// time, and what it lacks. Of what stands behind, it says nothing, nor whether that
+// is there: only Read does.
+func ReadHead(r io.Reader) (*Snapshot, error) {
+	s := new(Snapshot)
+	_, err := s.read(r, "gaps")
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// read reads the fields in their order, up to the one named last ("" for all).
+func (s *Snapshot) read(r io.Reader, last string) (*json.Decoder, error) {
 	b := bufio.NewReaderSize(r, 1<<16)
 	if magic, _ := b.Peek(2); len(magic) == 2 && magic[0] == 0x1f && magic[1] == 0x8b {
 		z, err := gzip.NewReader(b)
 		if err != nil {
 			return nil, fmt.Errorf("not a snapshot: %w", err)
 		}
-		defer z.Close()
 		b = bufio.NewReaderSize(z, 1<<16)
 	}
 	d := json.NewDecoder(b)
 	d.DisallowUnknownFields()
-	s := new(Snapshot)
 	if err := delim(d, '{'); err != nil {
 		return nil, fmt.Errorf("not a snapshot: %w", truncated(err))
 	}
@@ -180,20 +212,11 @@ func Read(r io.Reader) (*Snapshot, error) {
 			return nil, fmt.Errorf("not a snapshot: its schema is %q, not %q", s.Schema, Schema)
 		case f.name == "schemaVersion" && s.SchemaVersion != SchemaVersion:
 			return nil, fmt.Errorf("snapshot: schema version %d, and this version of audit reads %d", s.SchemaVersion, SchemaVersion)
+		case f.name == last:
+			return d, nil
 		}
 	}
-	if err := delim(d, '}'); err != nil {
-		return nil, fmt.Errorf("snapshot: at its end: %w", truncated(err))
-	}
-	var syntax *json.SyntaxError
-	switch _, err := d.Token(); {
-	case errors.Is(err, io.EOF):
-		return s, nil
-	case err == nil, errors.As(err, &syntax):
-		return nil, errors.New("snapshot: something stands behind its end")
-	default: // of gzip: its checksum comes last
-		return nil, fmt.Errorf("snapshot: at its end: %w", truncated(err))
-	}
+	return d, nil
 }
 
 // ReadFile reads the snapshot at path; its errors name the path.

@@ -33,7 +33,12 @@ func example() *Snapshot {
 		Resources:  []ResourcePolicy{{ARN: "arn:aws:kms:r:123456789012:key/k", Aliases: []string{"alias/a", "alias/b"}, Document: "{}"}, {ARN: "arn:aws:s3:::b", Document: "{}"}, {ARN: "arn:aws:s3:::c"}},
 		Encryption: []BucketEncryption{{ARN: "arn:aws:s3:::b", Region: "us-east-1", Algorithm: "aws:kms", Key: "alias/a"}, {ARN: "arn:aws:s3:::c", Region: "eu-west-1", Algorithm: "AES256"}},
 		CacheRules: []CacheRules{{Account: "123456789012", Region: "eu-west-1", Prefixes: []string{}}, {Account: "123456789012", Region: "us-east-1", Prefixes: []string{"mirror", "quay"}}},
-		Manifests:  []Manifest{{URI: "s3://b/m.json", Prefixes: []string{"s3://b/x/", "s3://b/y/"}, Truncated: true}, {URI: "s3://b/n.json", Prefixes: []string{}}},
+		OtherRoles: []RoleKey{{ARN: "arn:aws:iam::123456789012:role/a", ID: "AROAA"}, {ARN: "arn:aws:iam::123456789012:role/b", ID: "AROAB"}},
+		Others: []Other{{RoleKey: RoleKey{ARN: "arn:aws:iam::123456789012:role/a", ID: "AROAA"}, Trust: "{}", Inline: []InlinePolicy{{"a", "{}"}, {"b", "{}"}}, Attached: []AttachedPolicy{{"P", "arn:aws:iam::aws:policy/P"}, {"Q", "arn:aws:iam::aws:policy/Q"}},
+			Boundary: "arn:aws:iam::aws:policy/P", Tags: []Tag{{"a", "1"}, {"b", "2"}}, InstanceProfiles: []string{"arn:x", "arn:y"}}, {RoleKey: RoleKey{ARN: "arn:aws:iam::123456789012:role/b", ID: "AROAB"}, Trust: "{}"}},
+		OtherPolicies: []ManagedPolicy{{ARN: "arn:aws:iam::aws:policy/Q", Name: "Q", Version: "v1", Document: "{}"}, {ARN: "arn:aws:iam::aws:policy/R", Name: "R", Version: "v1", Document: "{}"}},
+		Inventory:     []Inventory{{Kind: KindBucket, ARNs: []string{"arn:aws:s3:::a", "arn:aws:s3:::b"}, Cut: true}, {Kind: KindKey, Region: "us-east-1", ARNs: []string{}}},
+		Manifests:     []Manifest{{URI: "s3://b/m.json", Prefixes: []string{"s3://b/x/", "s3://b/y/"}, Truncated: true}, {URI: "s3://b/n.json", Prefixes: []string{}}},
 		Trails: []Trail{{ARN: "arn:aws:cloudtrail:us-east-1:123456789012:trail/t", Name: "t", HomeRegion: "us-east-1", MultiRegion: true, Logging: true, StartedAt: at,
 			Selectors: []EventSelector{{ReadWrite: "WriteOnly", Management: true, Data: []DataResource{{"AWS::S3::Object", []string{"arn:aws:s3:::b/"}}}, ExcludedSources: []string{"kms.amazonaws.com"}}},
 			Advanced:  []AdvancedSelector{{Name: "a", Fields: []FieldSelector{{Field: "resources.ARN", StartsWith: []string{"arn:aws:s3:::b/"}}}}}, Unread: []string{"selectors", "status"}}},
@@ -112,6 +117,15 @@ func TestSortedBytes(t *testing.T) {
 		shuffle(r, s.Encryption)
 		shuffle(r, s.CacheRules[1].Prefixes)
 		shuffle(r, s.CacheRules)
+		shuffle(r, s.OtherRoles)
+		shuffle(r, s.Others[0].Inline)
+		shuffle(r, s.Others[0].Attached)
+		shuffle(r, s.Others[0].Tags)
+		shuffle(r, s.Others[0].InstanceProfiles)
+		shuffle(r, s.Others)
+		shuffle(r, s.OtherPolicies)
+		shuffle(r, s.Inventory[0].ARNs)
+		shuffle(r, s.Inventory)
 		shuffle(r, s.Trails[0].Unread)
 		shuffle(r, s.Accessed[0].Never)
 		shuffle(r, s.Accessed[0].Services[0].Never)

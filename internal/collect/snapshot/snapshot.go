@@ -52,6 +52,14 @@ type Snapshot struct {
 	// does not exist. Nil where not all roles were listed, and in files of before 0.1.0
 	// was released.
 	OtherRoles []RoleKey `json:"otherRoles,omitempty"`
+	// Others are what escalation needs of the OtherRoles, as many of them as were kept, and
+	// OtherPolicies those of their managed policies that are not among Policies. Nil where
+	// OtherRoles is.
+	Others        []Other         `json:"others,omitempty"`
+	OtherPolicies []ManagedPolicy `json:"otherPolicies,omitempty"`
+	// Inventory lists the account's own buckets, repositories and keys. Nil in files of
+	// before 0.1.0 was released.
+	Inventory []Inventory `json:"inventory,omitempty"`
 	// Resources are the policies of the roles' buckets and keys that could be read.
 	Resources []ResourcePolicy `json:"resources"`
 	// Encryption is the default encryption of the roles' buckets, CacheRules the
@@ -141,6 +149,9 @@ const (
 	SourceEncryption   = "s3:GetBucketEncryption"
 	SourceCacheRules   = "ecr:DescribePullThroughCacheRules"
 	SourceManifests    = "s3:GetObject"
+	SourceBucketList   = "s3:ListBuckets"
+	SourceRepositories = "ecr:DescribeRepositories"
+	SourceKeyList      = "kms:ListKeys"
 )
 
 // ScopeAll is the scope of a source that was read whole.
@@ -348,4 +359,5 @@ func (s *Snapshot) Sort() {
 	}
 	slices.SortFunc(s.Jobs, CompareJobs)
 	s.sortTrails()
+	s.sortInventory()
 }
