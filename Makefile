@@ -8,11 +8,13 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # Packages that never link the AWS SDK, except in tests of the stand-in.
 POLICY  := ./internal/analyze/policy/...
-NO_SDK  := ./internal/analyze/... ./internal/output/... ./internal/collect/snapshot/... ./internal/collect/history/...
+NO_SDK  := ./internal/analyze/... ./internal/output/... ./internal/collect/snapshot/... ./internal/collect/history/... ./internal/collect/trailfiles/...
 
 SEED ?= 1
 N    ?= 10000000
 FUZZTIME ?= 20s
+# Sizes of the log files of `make bench`, GB of JSON: 0.2,1,2 shows that memory is flat.
+TRAIL_GB ?= 0.2
 
 .PHONY: help build demo test race bench lint generate golden fuzz soak clean
 
@@ -33,6 +35,7 @@ race: ## tests under the race detector (needs gcc)
 
 bench: ## benchmarks, with the goals they are measured against
 	go test -run '^$$' -bench . -benchmem ./internal/...
+	go run ./internal/collect/trailfiles/trailbench -gb $(TRAIL_GB)
 
 lint: ## gofmt, vet, staticcheck
 	@unformatted=$$(gofmt -l cmd internal); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }

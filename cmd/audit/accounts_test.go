@@ -77,3 +77,12 @@ func elsewhereAccount() *awssim.Account {
 	account.ID = "999999999999"
 	return account
 }
+
+// loggedAccount is the sample account with one trail, of all management events and all
+// data events of S3.
+func loggedAccount() *awssim.Account {
+	a := awssim.Sample()
+	a.Trails = []awssim.Trail{{Name: "everything", MultiRegion: true, Bucket: "retail-cloudtrail", StartedAt: a.Now.AddDate(-2, 0, 0),
+		Selectors: []awssim.EventSelector{{DataResources: []awssim.DataResource{{Type: "AWS::S3::Object", Values: []string{"arn:aws:s3"}}}}}}}
+	return a
+}

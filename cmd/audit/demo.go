@@ -16,6 +16,7 @@ import (
 func newDemo(a *app) *cobra.Command {
 	var (
 		path   string
+		usage  = usageSources{lookup: true}
 		log    = logFlags{format: oneOf("text", "json")}
 		layers layerFlags
 		form   proposalFlags
@@ -34,11 +35,14 @@ machine: the account has its own date.`,
 			if err := flags.check(path); err != nil {
 				return err
 			}
+			if err := usage.check(); err != nil {
+				return err
+			}
 			given, err := layers.read()
 			if err != nil {
 				return err
 			}
-			s, err := a.sample(cmd.Context(), &log)
+			s, err := a.sampleBy(cmd.Context(), &log, &usage)
 			if err != nil {
 				return err
 			}
@@ -54,6 +58,8 @@ machine: the account has its own date.`,
 			return nil
 		},
 	}
+	cmd.Flags().Var(&usage, "usage", "as for audit run, repeatable: trail reads the log files of the sample account's trails")
+	completeUsage(cmd)
 	cmd.Flags().StringVar(&path, "save", "", "write the snapshot to this file, mode 0600 (.gz compresses)")
 	cmd.Flags().BoolVarP(&log.quiet, "quiet", "q", false, "no progress, no advice")
 	layers.register(cmd)
@@ -70,6 +76,11 @@ audit permissions prints the IAM policy it needs; audit run --help has the rest.
 
 // sample collects the sample account.
 func (a *app) sample(ctx context.Context, log *logFlags) (*snapshot.Snapshot, error) {
+	return a.sampleBy(ctx, log, &usageSources{lookup: true})
+}
+
+// sampleBy collects it from some sources of usage.
+func (a *app) sampleBy(ctx context.Context, log *logFlags, usage *usageSources) (*snapshot.Snapshot, error) {
 	account := awssim.Sample()
 	url, stop, err := awssim.New(account).Start()
 	if err != nil {
@@ -81,7 +92,8 @@ func (a *app) sample(ctx context.Context, log *logFlags) (*snapshot.Snapshot, er
 		StaticCredentials: true,
 		Window:            eventHistory,
 		JobsWindow:        400 * day,
-		Usage:             "lookup",
+		Usage:             usage.history(),
+		Logs:              usage.logs,
 		MaxDescribe:       200,
 		Now:               func() time.Time { return account.Now },
 	})

@@ -60,14 +60,15 @@ prints nothing and exits 0; -o json prints its object in any case.`,
 	flags.StringVar(&f.profile, "profile", "", "profile of the AWS configuration")
 	flags.Var(&f.regions, "region", "read only this region's jobs and usage; repeatable (default: every enabled region)")
 	flags.Var(&f.window, "window", "how far back usage is read; Event history holds 90d")
-	flags.Var(&f.usage, "usage", "where usage is read: CloudTrail Event history, or nowhere")
+	flags.Var(&f.usage, "usage", "where usage is read: lookup, trail, s3://bucket/prefix, dir:PATH or none; repeatable")
 	flags.StringVar(&f.endpoint, "endpoint-url", "", "send every request to this URL instead of AWS")
 	flags.BoolVarP(&f.log.quiet, "quiet", "q", false, "no progress, no warnings")
 	flags.BoolVarP(&f.log.verbose, "verbose", "v", false, "log every step")
 	flags.Var(&f.log.format, "log-format", "format of the log on stderr")
-	for name, c := range map[string]*choice{"fail-on-change": &gate.failOn, "output": &f.format, "color": &f.color, "usage": &f.usage, "log-format": &f.log.format} {
+	for name, c := range map[string]*choice{"fail-on-change": &gate.failOn, "output": &f.format, "color": &f.color, "log-format": &f.log.format} {
 		completeChoices(cmd, name, c)
 	}
+	completeUsage(cmd)
 	return cmd
 }
 

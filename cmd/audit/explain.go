@@ -83,7 +83,7 @@ your AWS credentials, as audit run does. It exits 0 whatever the answer is.`,
 func newExplainFlags(table string) explainFlags {
 	return explainFlags{
 		runFlags: runFlags{
-			window: span(90 * day), jobsWindow: span(400 * day), usage: oneOf("lookup", "none"),
+			window: span(90 * day), jobsWindow: span(400 * day), usage: usageSources{lookup: true},
 			lookupRate: 2, maxDescribe: 200, log: logFlags{format: oneOf("text", "json")},
 		},
 		format: oneOf(table, "json"),
@@ -103,14 +103,15 @@ func (f *explainFlags) register(cmd *cobra.Command, doc string) {
 	flags.StringVar(&f.profile, "profile", "", "profile of the AWS configuration")
 	flags.Var(&f.regions, "region", "read only this region's jobs and usage; repeatable (default: every enabled region)")
 	flags.Var(&f.window, "window", "how far back usage is read; Event history holds 90d")
-	flags.Var(&f.usage, "usage", "where usage is read: CloudTrail Event history, or nowhere")
+	flags.Var(&f.usage, "usage", "where usage is read: lookup, trail, s3://bucket/prefix, dir:PATH or none; repeatable (see audit run --help)")
 	flags.StringVar(&f.endpoint, "endpoint-url", "", "send every request to this URL instead of AWS")
 	flags.BoolVarP(&f.log.quiet, "quiet", "q", false, "no progress, no warnings")
 	flags.BoolVarP(&f.log.verbose, "verbose", "v", false, "log every step")
 	flags.Var(&f.log.format, "log-format", "format of the log on stderr")
-	for name, c := range map[string]*choice{"output": &f.format, "color": &f.color, "usage": &f.usage, "log-format": &f.log.format} {
+	for name, c := range map[string]*choice{"output": &f.format, "color": &f.color, "log-format": &f.log.format} {
 		completeChoices(cmd, name, c)
 	}
+	completeUsage(cmd)
 }
 
 // contextKeys collects --context: the values of each key, whose case does not count.
@@ -242,7 +243,7 @@ func (a *app) asked(ctx context.Context, f *explainFlags, role string) (*snapsho
 func (a *app) live(ctx context.Context, f *explainFlags, roles []string) (*snapshot.Snapshot, error) {
 	return a.collect(ctx, &f.log, 0, collect.Options{
 		Profile: f.profile, EndpointURL: f.endpoint, Regions: f.regions, Roles: roles,
-		Window: time.Duration(f.window), JobsWindow: time.Duration(f.jobsWindow), Usage: f.usage.value,
+		Window: time.Duration(f.window), JobsWindow: time.Duration(f.jobsWindow), Usage: f.usage.history(), Logs: f.usage.logs,
 		LookupRate: float64(f.lookupRate), MaxDescribe: describes(f.maxDescribe), Manifests: f.manifests, Now: a.now,
 	})
 }

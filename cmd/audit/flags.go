@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"sagemaker-role-audit/internal/collect"
 	"sagemaker-role-audit/internal/collect/snapshot"
 	"sagemaker-role-audit/internal/output"
 )
@@ -198,6 +200,79 @@ func (c *choice) Set(text string) error {
 
 func (c *choice) String() string { return c.value }
 func (c *choice) Type() string   { return strings.Join(c.of, "|") }
+
+// usageSources collects --usage: where usage is read. The first value replaces the
+// default, Event history.
+type usageSources struct {
+	lookup, none bool
+	logs         []collect.LogSource
+	set          bool
+}
+
+func (u *usageSources) Set(text string) error {
+	var source collect.LogSource
+	if text != collect.UsageLookup && text != collect.UsageNone {
+		var err error
+		if source, err = collect.ParseLogSource(text); err != nil {
+			return err
+		}
+	}
+	if !u.set {
+		*u = usageSources{set: true}
+	}
+	switch {
+	case text == collect.UsageLookup:
+		u.lookup = true
+	case text == collect.UsageNone:
+		u.none = true
+	case !slices.Contains(u.logs, source):
+		u.logs = append(u.logs, source)
+	}
+	return nil
+}
+
+func (u *usageSources) String() string {
+	var words []string
+	for _, s := range u.logs {
+		words = append(words, s.String())
+	}
+	if u.lookup {
+		words = append(words, collect.UsageLookup)
+	}
+	if u.none {
+		words = append(words, collect.UsageNone)
+	}
+	return strings.Join(words, " ")
+}
+
+func (*usageSources) Type() string { return "source" }
+
+// history is what collect.Options has for Event history.
+func (u *usageSources) history() string {
+	if u.lookup {
+		return collect.UsageLookup
+	}
+	return collect.UsageNone
+}
+
+// check errs on sources that contradict each other, and on a folder that is none.
+func (u *usageSources) check() error {
+	if u.none && (u.lookup || len(u.logs) > 0) {
+		return usagef("--usage none and --usage %s contradict each other", strings.TrimSuffix(u.String(), " "+collect.UsageNone))
+	}
+	for _, s := range u.logs {
+		if s.Dir == "" {
+			continue
+		}
+		switch info, err := os.Stat(s.Dir); {
+		case err != nil:
+			return usagef("--usage %s: there is no such folder", s)
+		case !info.IsDir():
+			return usagef("--usage %s: that is no folder", s)
+		}
+	}
+	return nil
+}
 
 // rate is requests per second.
 type rate float64

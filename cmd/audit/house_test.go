@@ -37,11 +37,20 @@ var rooms = map[string][]string{
 	"internal/analyze/policy/internal/naive": {},
 	"internal/analyze/report":                {},
 	"internal/collect": {
-		"internal/collect/snapshot", "github.com/aws/...", "golang.org/x/sync/...", "golang.org/x/time/...",
+		"internal/collect/snapshot", "internal/collect/trailfiles", "github.com/aws/...", "golang.org/x/sync/...", "golang.org/x/time/...",
 	},
 	"internal/collect/awssim":   {},
 	"internal/collect/history":  {"internal/collect/snapshot", "github.com/gofrs/flock"},
 	"internal/collect/snapshot": {},
+	"internal/collect/trailfiles": {
+		"internal/collect/snapshot", "internal/collect/trailfiles/gunzip", "internal/collect/trailfiles/quotes",
+	},
+	"internal/collect/trailfiles/gunzip": {},
+	"internal/collect/trailfiles/quotes": {},
+	"internal/collect/trailfiles/trailbench": {
+		"internal/collect/snapshot", "internal/collect/trailfiles", "internal/collect/trailfiles/trailgen", "github.com/klauspost/compress/gzip",
+	},
+	"internal/collect/trailfiles/trailgen": {"github.com/klauspost/compress/gzip"},
 	"internal/output": {
 		"internal/analyze/report", "internal/analyze/policy", "github.com/olekukonko/...",
 		"github.com/hashicorp/hcl/v2", "github.com/hashicorp/hcl/v2/hclsyntax", "github.com/hashicorp/hcl/v2/hclwrite",

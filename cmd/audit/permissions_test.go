@@ -26,8 +26,14 @@ func demandingAccount() *awssim.Account {
 	}
 	a.Roles = []awssim.Role{{Name: "trainer", CreateDate: accountNow.AddDate(-1, 0, 0), Trust: trust, Boundary: "arn:aws:iam::aws:policy/PowerUserAccess",
 		Attached: []string{"arn:aws:iam::123456789012:policy/data"}, Inline: []awssim.InlinePolicy{{Name: "more", Document: document}}}}
-	a.Trails = []awssim.Trail{{Name: "trail", MultiRegion: true}}
-	a.Buckets = []awssim.Bucket{{Name: "models", Policy: document}}
+	a.Trails = []awssim.Trail{{Name: "trail", MultiRegion: true, KMSKey: "arn:aws:kms:us-east-1:123456789012:key/22222222-2222-4222-8222-222222222222"}}
+	a.Buckets = []awssim.Bucket{{Name: "models", Policy: document}, {Name: "aws-cloudtrail-logs-123456789012"}}
+	for n := range 92 {
+		for _, region := range a.Regions {
+			a.Events = append(a.Events, awssim.Record{EventTime: accountNow.Add(-time.Duration(n) * day), AWSRegion: region.Name, EventSource: "ec2.amazonaws.com", EventName: "DescribeVpcs", ReadOnly: true,
+				UserIdentity: awssim.UserIdentity{Type: "IAMUser", ARN: "arn:aws:iam::123456789012:user/x"}})
+		}
+	}
 	a.Keys = []awssim.Key{{ID: "11111111-1111-4111-8111-111111111111", Aliases: []string{"alias/models"}}}
 	for _, role := range []awssim.Role{a.Roles[0], {Name: "gone"}} {
 		at := accountNow.Add(-time.Duration(len(a.Jobs)+1) * day)
@@ -49,7 +55,10 @@ func granting(t *testing.T, text, without string) func(action, resource string) 
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
 		t.Fatal(err)
 	}
-	p.Statement[0].Action = slices.DeleteFunc(p.Statement[0].Action, func(a string) bool { return a == without })
+	for i := range p.Statement {
+		p.Statement[i].Action = slices.DeleteFunc(p.Statement[i].Action, func(a string) bool { return a == without })
+	}
+	p.Statement = slices.DeleteFunc(p.Statement, func(s readStatement) bool { return len(s.Action) == 0 })
 	rest, err := json.Marshal(p)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +72,7 @@ func granting(t *testing.T, text, without string) func(action, resource string) 
 		t.Fatal(err)
 	}
 	stack := policy.Stack{Identity: []policy.Policy{{Layer: policy.LayerIdentity, Kind: "inline", Name: "audit", Document: document}}}
-	context := policy.Offline(policy.Facts{Principal: who})
+	context := policy.Offline(policy.Facts{Principal: who}).With("kms:ViaService", "s3.us-east-1.amazonaws.com")
 	return func(action, resource string) bool {
 		return stack.Decide(policy.Request{Principal: who, Action: action, Resource: resource, Context: context}, policy.Must).Outcome == policy.Allowed
 	}
@@ -88,11 +97,15 @@ func TestPermissionsAreEnoughAndNeeded(t *testing.T) {
 		{"few roles", []string{"--role", "trainer", "--role", "gone"}, func(o *collect.Options) { o.Roles = []string{"trainer", "gone"} }},
 		{"roles by pattern", []string{"--role", "*"}, func(o *collect.Options) { o.Roles = []string{"*"} }},
 		{"no usage", []string{"--usage", "none"}, func(o *collect.Options) { o.Usage = collect.UsageNone }},
+		{"log files", []string{"--usage", "trail"}, func(o *collect.Options) { o.Usage, o.Logs = collect.UsageNone, []collect.LogSource{{}} }},
+		{"log files of a bucket", []string{"--usage", "s3://aws-cloudtrail-logs-123456789012/AWSLogs"}, func(o *collect.Options) {
+			o.Usage, o.Logs = collect.UsageNone, []collect.LogSource{{Bucket: "aws-cloudtrail-logs-123456789012", Prefix: "AWSLogs/"}}
+		}},
 		{"one region", []string{"--region", "us-east-1"}, func(o *collect.Options) { o.Regions = []string{"us-east-1"} }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := collect.Options{EndpointURL: url, StaticCredentials: true, Window: eventHistory, JobsWindow: 400 * day, Usage: collect.UsageLookup,
-				Now: func() time.Time { return account.Now }, InScope: analyze.TrustsSageMaker}
+				Now: func() time.Time { return account.Now }, InScope: analyze.TrustsSageMaker, RecordsManagement: analyze.RecordsManagement}
 			test.set(&o)
 			printed, _ := audit(t, exitOK, append([]string{"permissions"}, test.flags...)...)
 			read := func(without string) *snapshot.Snapshot {
@@ -110,7 +123,11 @@ func TestPermissionsAreEnoughAndNeeded(t *testing.T) {
 			if err := json.Unmarshal([]byte(printed), &p); err != nil {
 				t.Fatal(err)
 			}
-			for _, action := range p.Statement[0].Action {
+			var actions []string
+			for _, statement := range p.Statement {
+				actions = append(actions, statement.Action...)
+			}
+			for _, action := range actions {
 				named := 0
 				for _, g := range read(action).Gaps {
 					switch {
@@ -126,7 +143,7 @@ func TestPermissionsAreEnoughAndNeeded(t *testing.T) {
 					t.Errorf("without %s no gap names it", action)
 				}
 			}
-			t.Logf("%d actions, none of them for nothing", len(p.Statement[0].Action))
+			t.Logf("%d actions, none of them for nothing", len(actions))
 		})
 	}
 }

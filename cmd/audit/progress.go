@@ -26,6 +26,14 @@ type progress struct {
 
 	mu      sync.Mutex
 	sources map[string]map[string]collect.Status // by source and region
+	clock   func() time.Time
+	rates   map[string]*pace // of log files, by source
+}
+
+// pace is how fast log files have been read.
+type pace struct {
+	began, at time.Time
+	bytes     int64
 }
 
 type sourceName struct{ source, name string }
@@ -37,6 +45,9 @@ var sourceNames = []sourceName{
 	{snapshot.SourceRoles, "roles"},
 	{snapshot.SourceTrails, "trails"},
 	{snapshot.SourceLookup, "events"},
+	{snapshot.SourceTrail, "log files"},
+	{snapshot.SourceBucket, "log files"},
+	{snapshot.SourceFolder, "log files"},
 	{snapshot.SourceLastAccessed, "last accessed"},
 	{snapshot.SourceBuckets, "bucket policies"},
 	{snapshot.SourceKeys, "key policies"},
@@ -48,6 +59,8 @@ func newProgress(stderr io.Writer, now time.Time, window time.Duration) *progres
 		to:      now,
 		window:  window,
 		sources: make(map[string]map[string]collect.Status),
+		clock:   time.Now,
+		rates:   make(map[string]*pace),
 	}
 }
 
@@ -72,13 +85,76 @@ func (p *progress) note(s collect.Status) (first bool) {
 		p.sources[s.Source] = regions
 	}
 	regions[s.Region] = s
+	if s.AllFiles > 0 && s.Region == "" {
+		r := p.rates[s.Source]
+		if r == nil || s.Bytes < r.bytes { // the first of a reading
+			r = &pace{began: p.clock()}
+			p.rates[s.Source] = r
+		}
+		r.at, r.bytes = p.clock(), s.Bytes
+	}
 	return !known
+}
+
+// logLine is what is shown of log files: "log files  1,204 of 26,310, 1.2 of 24.8 GB, about 12 min left".
+// While they are being listed nobody knows how many there will be.
+func (p *progress) logLine(source string) string {
+	var found collect.Status
+	for region, s := range p.sources[source] {
+		if region != "" {
+			found.AllFiles, found.AllBytes = found.AllFiles+s.AllFiles, found.AllBytes+s.AllBytes
+		}
+	}
+	s, reading := p.sources[source][""]
+	if !reading {
+		return fmt.Sprintf("%-14s %9s  found, %s", "log files", thousands(found.AllFiles), size(found.AllBytes))
+	}
+	text := fmt.Sprintf("%-14s %9s  of %s, %s of %s", "log files", thousands(s.Files), thousands(s.AllFiles), size(s.Bytes), size(s.AllBytes))
+	if left, known := p.rates[source].left(s); known && !s.Done {
+		text += ", about " + roughly(left) + " left"
+	}
+	return text
+}
+
+// left is the time that the rest takes at the pace so far, once that says something:
+// after five seconds and a hundredth of the bytes.
+func (r *pace) left(s collect.Status) (time.Duration, bool) {
+	spent := r.at.Sub(r.began)
+	if spent < 5*time.Second || s.Bytes < s.AllBytes/100 || s.Bytes == 0 {
+		return 0, false
+	}
+	return time.Duration(float64(spent) * float64(s.AllBytes-s.Bytes) / float64(s.Bytes)), true
+}
+
+// roughly writes a time that is only an estimate.
+func roughly(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", max(1, int(d.Seconds()+0.5)))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()+0.5))
+	}
+	return fmt.Sprintf("%.1f h", d.Hours())
+}
+
+// size writes bytes as people read them.
+func size(n int64) string {
+	switch {
+	case n < 1e6:
+		return fmt.Sprintf("%.0f kB", float64(n)/1e3)
+	case n < 1e9:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.1f GB", float64(n)/1e9)
 }
 
 // line is what is shown of a source: "events  12,345 in 3 of 17 regions, 41% of the window".
 func (p *progress) line(source string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if snapshot.IsLogFiles(source) {
+		return p.logLine(source)
+	}
 	var (
 		name    = source
 		items   int

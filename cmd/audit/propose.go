@@ -26,7 +26,7 @@ type proposeFlags struct {
 func newPropose(a *app) *cobra.Command {
 	f := proposeFlags{
 		explainFlags: explainFlags{runFlags: runFlags{
-			window: span(90 * day), jobsWindow: span(400 * day), usage: oneOf("lookup", "none"),
+			window: span(90 * day), jobsWindow: span(400 * day), usage: usageSources{lookup: true},
 			lookupRate: 2, maxDescribe: 200, log: logFlags{format: oneOf("text", "json")},
 		}},
 		documents: proposalDocuments{documents{list: []document{{output.JSON, stdoutPath}}}},
@@ -56,7 +56,7 @@ your AWS credentials, as audit run does. Nothing is written to AWS.`,
 	flags.Var(&f.regions, "region", "read only this region's jobs and usage; repeatable (default: every enabled region)")
 	flags.Var(&f.window, "window", "how far back usage is read; Event history holds 90d")
 	flags.Var(&f.jobsWindow, "jobs-window", "how far back training jobs are read")
-	flags.Var(&f.usage, "usage", "where usage is read: CloudTrail Event history, or nowhere")
+	flags.Var(&f.usage, "usage", "where usage is read: lookup, trail, s3://bucket/prefix, dir:PATH or none; repeatable (see audit run --help)")
 	flags.Var(&f.lookupRate, "lookup-rate", "LookupEvents calls per second and region; above 2 only with an endpoint override")
 	flags.Var(&f.maxDescribe, "max-describe", "DescribeTrainingJob calls per region, for what Search does not show")
 	flags.BoolVar(&f.manifests, "read-manifests", false, "also read the manifests of input channels, which alone name their data (s3:GetObject)")
@@ -64,7 +64,7 @@ your AWS credentials, as audit run does. Nothing is written to AWS.`,
 	flags.BoolVarP(&f.log.quiet, "quiet", "q", false, "no progress, no warnings, no advice")
 	flags.BoolVarP(&f.log.verbose, "verbose", "v", false, "log every step")
 	flags.Var(&f.log.format, "log-format", "format of the log on stderr")
-	completeChoices(cmd, "usage", &f.usage)
+	completeUsage(cmd)
 	completeChoices(cmd, "log-format", &f.log.format)
 	completeWords(cmd, "output", []string{"json", "terraform", "json=", "terraform="})
 	return cmd

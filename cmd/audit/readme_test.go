@@ -57,13 +57,27 @@ func TestReadmeSample(t *testing.T) {
 	}
 }
 
-// TestReadmePolicy: the policy in README.md is what audit permissions prints.
+// TestReadmePolicy: the policy in README.md is what audit permissions prints, and so
+// is what it says that log files need beside it.
 func TestReadmePolicy(t *testing.T) {
 	want, stderr := audit(t, exitOK, "permissions")
 	if stderr != "" {
 		t.Errorf("stderr %q", stderr)
 	}
-	before, block, after := readmeBlock(t, "<!-- from audit permissions -->")
+	readmeShows(t, "<!-- from audit permissions -->", want)
+
+	whole, _ := audit(t, exitOK, "permissions", "--usage", "trail", "--usage", "lookup")
+	rest, ok := strings.CutPrefix(whole, strings.TrimSuffix(want, "\n  ]\n}\n")+",\n")
+	if !ok {
+		t.Fatalf("with log files it is not the same and more:\n%s", whole)
+	}
+	readmeShows(t, "<!-- from audit permissions --usage trail -->", strings.TrimSuffix(rest, "  ]\n}\n"))
+}
+
+// readmeShows holds a block of README.md against what is printed, or rewrites it.
+func readmeShows(t *testing.T, mark, want string) {
+	t.Helper()
+	before, block, after := readmeBlock(t, mark)
 	if *update {
 		if err := os.WriteFile(readmeFile, []byte(before+want+after), 0o644); err != nil {
 			t.Fatal(err)
@@ -71,6 +85,6 @@ func TestReadmePolicy(t *testing.T) {
 		return
 	}
 	if diff := cmp.Diff(want, block); diff != "" {
-		t.Errorf("README.md's policy is not what audit permissions prints (-audit +README; make golden rewrites it):\n%s", diff)
+		t.Errorf("README.md's block behind %s is not what audit permissions prints (-audit +README; make golden rewrites it):\n%s", mark, diff)
 	}
 }

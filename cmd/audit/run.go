@@ -20,7 +20,7 @@ type runFlags struct {
 	roles       selectors
 	window      span
 	jobsWindow  span
-	usage       choice
+	usage       usageSources
 	lookupRate  rate
 	maxDescribe count
 	manifests   bool
@@ -41,7 +41,7 @@ func newRun(a *app) *cobra.Command {
 	f := runFlags{
 		window:      span(90 * day),
 		jobsWindow:  span(400 * day),
-		usage:       oneOf("lookup", "none"),
+		usage:       usageSources{lookup: true},
 		lookupRate:  2,
 		maxDescribe: 200,
 		log:         logFlags{format: oneOf("text", "json")},
@@ -51,9 +51,20 @@ func newRun(a *app) *cobra.Command {
 		Short: "Audit the account of your AWS credentials",
 		Long: `run reads the account that your AWS credentials belong to and prints the audit.
 Credentials, profiles, SSO, AWS_REGION and AWS_ENDPOINT_URL work as in the AWS
-CLI. It only reads; audit permissions prints the IAM policy it needs.`,
+CLI. It only reads; audit permissions prints the IAM policy it needs.
+
+--usage says where the calls of the roles are read, and may be repeated:
+  lookup             CloudTrail Event history: management events of 90 days (the default)
+  trail              the log files of the account's own trails, in their buckets
+  s3://bucket/prefix the log files under this prefix, as of an organization's bucket
+  dir:PATH           the log files in a folder, copied from such a bucket
+  none               nowhere
+Log files hold what their trail records: data events, such as reads and writes of
+S3 objects, and more than 90 days. Given with lookup, Event history is asked only
+for the management events that the log files do not tell.`,
 		Example: `  audit run
   audit run --profile prod --region eu-west-1 --role 'ml-*'
+  audit run --usage trail --usage lookup
   audit run -o table -o json=audit.json --save audit.snapshot.gz --fail-on high
   audit run --history /var/lib/audit --only-changes --fail-on-change widening`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -66,9 +77,9 @@ CLI. It only reads; audit permissions prints the IAM policy it needs.`,
 	flags := cmd.Flags()
 	flags.Var(&f.regions, "region", "read only this region's jobs and usage; repeatable (default: every enabled region)")
 	flags.Var(&f.roles, "role", "audit only these roles; repeatable")
-	flags.Var(&f.window, "window", "how far back usage is read; Event history holds 90d")
+	flags.Var(&f.window, "window", "how far back usage is read; Event history holds 90d, log files what the bucket kept")
 	flags.Var(&f.jobsWindow, "jobs-window", "how far back training jobs are read")
-	flags.Var(&f.usage, "usage", "where usage is read: CloudTrail Event history, or nowhere")
+	flags.Var(&f.usage, "usage", "where usage is read: lookup, trail, s3://bucket/prefix, dir:PATH or none; repeatable")
 	flags.Var(&f.lookupRate, "lookup-rate", "LookupEvents calls per second and region; above 2 only with an endpoint override")
 	flags.Var(&f.maxDescribe, "max-describe", "DescribeTrainingJob calls per region, for what Search does not show")
 	flags.BoolVar(&f.manifests, "read-manifests", false, "also read the manifests of input channels, which alone name their data (s3:GetObject)")
@@ -85,7 +96,7 @@ CLI. It only reads; audit permissions prints the IAM policy it needs.`,
 	f.report.register(cmd)
 	f.compare.register(cmd, &f.report, true)
 	f.config.register(cmd)
-	completeChoices(cmd, "usage", &f.usage)
+	completeUsage(cmd)
 	completeChoices(cmd, "log-format", &f.log.format)
 	return cmd
 }
@@ -118,7 +129,8 @@ func (a *app) run(ctx context.Context, f *runFlags) error {
 		Roles:       f.roles,
 		Window:      time.Duration(f.window),
 		JobsWindow:  time.Duration(f.jobsWindow),
-		Usage:       f.usage.value,
+		Usage:       f.usage.history(),
+		Logs:        f.usage.logs,
 		LookupRate:  float64(f.lookupRate),
 		MaxDescribe: describes(f.maxDescribe),
 		Manifests:   f.manifests,
@@ -163,6 +175,7 @@ func (a *app) collect(ctx context.Context, log *logFlags, timeout time.Duration,
 	}
 	o.Log = log.logger(stderr)
 	o.InScope = analyze.TrustsSageMaker
+	o.RecordsManagement = analyze.RecordsManagement
 	o.Version, o.Catalog = version, actions.Load().Version()
 	return collect.Collect(ctx, o)
 }

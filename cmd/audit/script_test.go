@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +31,7 @@ type bench struct {
 
 var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"standin":   cmdStandin,
+	"logfiles":  cmdLogfiles,
 	"fault":     cmdFault,
 	"switch":    cmdSwitch,
 	"reset":     cmdReset,
@@ -71,9 +73,9 @@ func arguments(ts *testscript.TestScript, neg bool, args []string, n int, usage 
 // standin ACCOUNT starts a loopback AWS, points the program's environment at it
 // and sets $NOW to the account's date.
 func cmdStandin(ts *testscript.TestScript, neg bool, args []string) {
-	arguments(ts, neg, args, 1, "standin sample|empty|hostile|steady|wider|elsewhere")
+	arguments(ts, neg, args, 1, "standin sample|empty|hostile|steady|wider|elsewhere|logged")
 	accounts := map[string]func() *awssim.Account{"sample": awssim.Sample, "empty": emptyAccount, "hostile": hostileAccount,
-		"steady": steadyAccount, "wider": widerAccount, "elsewhere": elsewhereAccount}
+		"steady": steadyAccount, "wider": widerAccount, "elsewhere": elsewhereAccount, "logged": loggedAccount}
 	account, ok := accounts[args[0]]
 	if !ok {
 		ts.Fatalf("unknown account %s", args[0])
@@ -94,6 +96,17 @@ func cmdStandin(ts *testscript.TestScript, neg bool, args []string) {
 		"NOW":                   b.account.Now.Format(time.RFC3339),
 	} {
 		ts.Setenv(name, value)
+	}
+}
+
+// logfiles DIR copies the log files of the account's first trail into a folder.
+func cmdLogfiles(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 1, "logfiles DIR")
+	a := benchOf(ts).account
+	for key, body := range a.LogFiles(&a.Trails[0]) {
+		path := filepath.Join(ts.MkAbs(args[0]), filepath.FromSlash(key))
+		ts.Check(os.MkdirAll(filepath.Dir(path), 0o755))
+		ts.Check(os.WriteFile(path, []byte(body), 0o644))
 	}
 }
 

@@ -35,7 +35,7 @@ var situations = []struct {
 		[]report.JudgedCell{{Action: "s3:GetObject", Resource: "arn:aws:s3:::retail-ml-churn/features/*", Granted: "yes", Needed: "completed", Verdict: report.VerdictRequired,
 			NotObservable: "recorded by trail ml-objects since 2026-10-21 (10 of 90 days), whose log files were not read"}}},
 	{"the same, in the account's words", "",
-		[]string{"S3 object reads, writes and lists of retail-ml-churn Trail ml-objects records their reads and writes since 2026-10-21 (10 of 90 days), and this version does not read its log files.",
+		[]string{"S3 object reads, writes and lists of retail-ml-churn Trail ml-objects records their reads and writes since 2026-10-21 (10 of 90 days), whose log files were not read.",
 			"data events of AWS::S3::Object, since 2026-10-21, on arn:aws:s3:::retail-ml-churn/"}, nil},
 	{"a trail that logs writes only and leaves out KMS", "",
 		[]string{"management events, writes only, without kms.amazonaws.com, for the whole window",

@@ -34,6 +34,9 @@ func (a *app) validate(f *runFlags) error {
 	case f.log.quiet && f.log.verbose:
 		return usagef("--quiet and --verbose contradict each other")
 	}
+	if err := f.usage.check(); err != nil {
+		return err
+	}
 	if err := a.validateLookup(f); err != nil {
 		return err
 	}
@@ -49,7 +52,7 @@ func (a *app) validate(f *runFlags) error {
 // validateLookup holds the limits of Event history. An endpoint override names a
 // stand-in, which has its own clock and its own rates.
 func (a *app) validateLookup(f *runFlags) error {
-	if f.usage.value != "lookup" {
+	if f.usage.none {
 		return nil
 	}
 	window := time.Duration(f.window)
@@ -57,9 +60,15 @@ func (a *app) validateLookup(f *runFlags) error {
 		return usagef("--window %s: CloudTrail shows events up to %s late; ask for more, or read no usage with --usage none",
 			f.window, deliveryDelay)
 	}
+	if !f.usage.lookup {
+		return nil
+	}
+	instead := "or read no usage with --usage none"
+	if len(f.usage.logs) > 0 {
+		instead = "or read log files alone, without --usage lookup"
+	}
 	if window > eventHistory {
-		return usagef("--window %s: CloudTrail Event history holds %s; ask for that at most, or read no usage with --usage none",
-			f.window, span(eventHistory))
+		return usagef("--window %s: CloudTrail Event history holds %s; ask for that at most, %s", f.window, span(eventHistory), instead)
 	}
 	if a.overridden(f) {
 		return nil
@@ -76,8 +85,8 @@ func (a *app) validateLookup(f *runFlags) error {
 		return usagef("--as-of %s: that is in the future", f.asOf)
 	}
 	if reach := now.Add(-eventHistory); f.asOf.Add(-window).Before(reach) {
-		return usagef("--as-of %s with --window %s: CloudTrail Event history begins at %s; shorten the window, or read no usage with --usage none",
-			f.asOf, f.window, moment{reach.UTC().Truncate(time.Second)})
+		return usagef("--as-of %s with --window %s: CloudTrail Event history begins at %s; shorten the window, %s",
+			f.asOf, f.window, moment{reach.UTC().Truncate(time.Second)}, instead)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -72,6 +73,7 @@ type half struct {
 	policies map[string]*snapshot.ManagedPolicy
 	gaps     map[string]snapshot.Gap // one of each scope
 	blind    map[string]string       // by region: see blindIn
+	seeing   *observer
 }
 
 func newHalf(s *snapshot.Snapshot, side string) *half {
@@ -169,7 +171,11 @@ func (c *comparison) tool() {
 		if len(h.Asked.Roles) > 0 {
 			roles = "--role " + strings.Join(h.Asked.Roles, ", ")
 		}
-		return roles + "; usage " + h.Asked.Usage
+		usage := h.Asked.Usage
+		if len(h.Asked.Sources) > 0 {
+			usage = strings.Join(h.Asked.Sources, ", ")
+		}
+		return roles + "; usage " + usage
 	}
 	add(report.ToolAsked, asked(b), asked(n), "What only one side was asked for is not compared.")
 	add(report.ToolRegions, strings.Join(b.Regions.Read, ", "), strings.Join(n.Regions.Read, ", "), "What is in a region that only one side read is not compared.")
@@ -397,10 +403,22 @@ func (c *comparison) blindRegions() {
 func (h *half) blindIn(region string) string {
 	why, known := h.blind[region]
 	if !known {
-		why = whyBlindIn(h.Snapshot, region)
+		o := h.observer()
+		why = o.whyUntold(region, recordsManagementOf(""))
+		for _, service := range slices.Sorted(maps.Keys(excludable)) {
+			why = cmp.Or(why, o.whyUntold(region, recordsManagementOf(excludable[service])))
+		}
 		h.blind[region] = why
 	}
 	return why
+}
+
+// observer tells what the side's sources show.
+func (h *half) observer() *observer {
+	if h.seeing == nil {
+		h.seeing = newObserver(h.Snapshot)
+	}
+	return h.seeing
 }
 
 // principalOf is who makes the role's requests.

@@ -25,7 +25,7 @@ type changeTrail struct {
 func newChangeTrail(c *comparison) *changeTrail {
 	s := c.newer.Snapshot
 	t := &changeTrail{since: c.older.TakenAt, until: s.Window.To, byRole: map[string][]*snapshot.Usage{}, byPolicy: map[string][]*snapshot.Usage{}}
-	t.lacking = whyBlindAtHome(s)
+	t.lacking = c.newer.observer().whyBlindAtHome()
 	if t.lacking == "" && s.Window.From.After(t.since) {
 		t.lacking = "the window of usage begins after the earlier snapshot was taken"
 	}

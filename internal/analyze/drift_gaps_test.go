@@ -37,6 +37,10 @@ func TestDriftIsHonest(t *testing.T) {
 		{name: "attached policies not read before", a: func(a, _ *snapshot.Snapshot) {
 			a.Roles[0].Attached, a.Roles[0].Unread, a.Gaps = nil, []string{"attached"}, []snapshot.Gap{refused("iam:ListAttachedRolePolicies", roleARN)}
 		}, unknown: "its attached policies", side: report.SideBaseline},
+		{name: "boundary not read", a: func(a, b *snapshot.Snapshot) { // read alone, a role tells its boundary; a broken answer may lack it
+			a.Roles[0].Boundary, a.OtherRoles = teamPolicy, []snapshot.RoleKey{}
+			b.Roles[0].Unread, b.Gaps = []string{"boundary"}, []snapshot.Gap{refused("iam:GetRole", roleARN)}
+		}, unknown: "its boundary", side: report.SideCurrent},
 		{name: "the same could be read on neither side", a: func(a, b *snapshot.Snapshot) {
 			for _, s := range []*snapshot.Snapshot{a, b} {
 				s.Roles[0].Inline, s.Roles[0].Unread, s.Gaps = nil, []string{"inline"}, []snapshot.Gap{refused("iam:GetRolePolicy", roleARN)}
@@ -220,6 +224,50 @@ func TestDriftOfASwap(t *testing.T) {
 		if x.RoleEffect != report.NoEffect {
 			t.Errorf("%s: the role's grant %s", x.Kind, x.RoleEffect)
 		}
+	}
+}
+
+// Roles with the same policies and other boundaries are judged by themselves.
+func TestDriftOfEachBoundary(t *testing.T) {
+	a := driftWorld()
+	wide, narrow := "arn:aws:iam::123456789012:policy/wide", "arn:aws:iam::123456789012:policy/narrow"
+	a.Policies = append(a.Policies, snapshot.ManagedPolicy{ARN: wide, Name: "wide", Version: "v1", Document: allow("*", "*")},
+		snapshot.ManagedPolicy{ARN: narrow, Name: "narrow", Version: "v1", Document: allow("s3:*", "*")})
+	second := a.Roles[0]
+	second.ARN, second.Name, second.ID = "arn:aws:iam::123456789012:role/second", "second", "AROASECOND"
+	a.Roles[0].Boundary, second.Boundary = wide, narrow
+	a.Roles = append(a.Roles, second)
+	b := nextDay(a)
+	for i := range b.Roles {
+		b.Roles[i].Inline = append(b.Roles[i].Inline, snapshot.InlinePolicy{Name: "more", Document: allow("sqs:*", "*")})
+	}
+	effects := map[string]report.Effect{}
+	for _, x := range drifted(t, a, b).Changes {
+		effects[nameOf(x.Role)] = x.Effect
+	}
+	if effects["trainer"] != report.Widens || effects["second"] != report.NoEffect {
+		t.Errorf("%v", effects)
+	}
+}
+
+// And so are roles with other tags, where a policy asks for them.
+func TestDriftOfEachRolesTags(t *testing.T) {
+	a := driftWorld()
+	second := a.Roles[0]
+	second.ARN, second.Name, second.ID = "arn:aws:iam::123456789012:role/second", "second", "AROASECOND"
+	a.Roles[0].Tags, second.Tags = []snapshot.Tag{{Key: "team", Value: "a"}}, []snapshot.Tag{{Key: "team", Value: "b"}}
+	a.Roles = append(a.Roles, second)
+	b := nextDay(a)
+	for i := range b.Roles {
+		b.Roles[i].Inline = append(b.Roles[i].Inline, snapshot.InlinePolicy{Name: "more",
+			Document: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalTag/team":"a"}}}}`})
+	}
+	effects := map[string]report.Effect{}
+	for _, x := range drifted(t, a, b).Changes {
+		effects[nameOf(x.Role)] = x.Effect
+	}
+	if effects["trainer"] != report.Widens || effects["second"] != report.NoEffect {
+		t.Errorf("%v", effects)
 	}
 }
 

@@ -336,6 +336,7 @@ func TestDriftMissesNoWidening(t *testing.T) {
 func TestDriftMissesNoTrust(t *testing.T) {
 	pool := append(slices.Clone(trustPool),
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"999988887777"},"Action":"sts:AssumeRole"},{"Effect":"Deny","Principal":{"AWS":"arn:aws:iam::999988887777:role/x"},"Action":"sts:AssumeRole"}]}`,
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"999988887777"},"Action":"sts:AssumeRole"}}`,
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:*"}]}`,
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::999988887777:role/x","arn:aws:iam::123456789012:user/ana"]},"Action":"sts:AssumeRole","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}}]}`,
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999988887777:role/x"},"NotAction":"sts:TagSession"}]}`)

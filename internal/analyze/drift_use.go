@@ -212,6 +212,9 @@ func (c *comparison) see(h *half, sub *subject) sightings {
 		}
 	}
 	for _, u := range sub.usage {
+		if u.Category == "Data" {
+			continue // see leavesNoRecord: what is seen first may be what is recorded first
+		}
 		if b := u.Params.BucketName; b != "" && u.ErrorCode == "" {
 			out.call(report.SubjectBucket, b, u, "called by "+actorWords(u))
 		}

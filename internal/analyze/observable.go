@@ -3,6 +3,7 @@ package analyze
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -15,38 +16,84 @@ import (
 // observer answers whether a call, had it been made, would be in the evidence.
 // Only then is "not seen" worth anything.
 //
-// What was read is Event history: management events. What the account's trails
-// record beside it was not read, so it makes nothing observable; it says which blind
-// spot is one of the account's and which one of this run's.
+// Event history shows management events; log files show what the trail records that
+// wrote them, where it is known which trail that is. A trail whose log files were not
+// read makes nothing observable; it says which blind spot is one of the account's and
+// which one of this run's.
 type observer struct {
 	snapshot *snapshot.Snapshot
-	// blind is why management events are not observable, empty if they are: in
-	// every enabled region a complete source covered the whole window. blindAtHome is
-	// the same of the services that are recorded in the home region alone.
-	blind, blindAtHome string
-	basis              []string
-	trails             []*trail
+	// blind is why not all management events are observable, empty if they are: in
+	// every enabled region complete sources covered the whole window. blindMost is the
+	// same without the services whose events a trail may leave out, blindTo of each of
+	// these, blindAtHome of what is recorded in the home region alone.
+	blind, blindMost, blindAtHome string
+	blindTo                       map[string]string
+	basis                         []string
+	trails                        []*trail
+	// anyData: data events of some trail were read for the whole window.
+	anyData bool
 	// jobs is why needs may be unknown: jobs that were not read may need what no
 	// call shows. Empty if all were read.
 	jobs string
 }
 
 func newObserver(s *snapshot.Snapshot) *observer {
-	o := &observer{snapshot: s, blind: whyBlind(s), blindAtHome: whyBlindAtHome(s), jobs: whyJobsUnread(s)}
-	if o.blind == "" {
-		o.basis = []string{fmt.Sprintf("CloudTrail Event history, management events, %s to %s, every enabled region: %s",
-			day(s.Window.From), day(s.Window.To), strings.Join(s.Regions.Read, ", "))}
-	} else if o.blindAtHome == "" {
-		o.basis = []string{fmt.Sprintf("CloudTrail Event history, management events, %s to %s, of the services that are recorded in %s alone",
-			day(s.Window.From), day(s.Window.To), actions.HomeRegion(s.Account.Partition))}
-	}
+	o := &observer{snapshot: s, blindTo: map[string]string{}, jobs: whyJobsUnread(s)}
 	for i := range s.Trails {
-		o.trails = append(o.trails, readTrail(s, &s.Trails[i]))
+		o.trails = append(o.trails, bareTrail(s, &s.Trails[i]))
+	}
+	for _, t := range o.trails {
+		t.changesKnown = s.Asked.Usage != "none" && o.whyUntold(t.HomeRegion, (*trail).recordsChanges) == "" && !t.foreign()
+	}
+	o.blindMost, o.blindAtHome = o.whyBlind(recordsManagementOf("")), o.whyBlindAtHome()
+	o.blind = o.blindMost
+	for service, source := range excludable {
+		o.blindTo[service] = o.whyBlind(recordsManagementOf(source))
+	}
+	for _, service := range slices.Sorted(maps.Keys(excludable)) {
+		o.blind = cmp.Or(o.blind, o.blindTo[service])
+	}
+	what := o.sources() + ", management events"
+	for _, service := range slices.Sorted(maps.Keys(excludable)) {
+		if o.blindMost == "" && o.blindTo[service] != "" {
+			what += " but those of " + excludable[service]
+		}
+	}
+	if o.blindMost == "" {
+		o.basis = []string{fmt.Sprintf("%s, %s to %s, every enabled region: %s", what, day(s.Window.From), day(s.Window.To), strings.Join(s.Regions.Read, ", "))}
+	} else if o.blindAtHome == "" {
+		o.basis = []string{fmt.Sprintf("%s, %s to %s, of the services that are recorded in %s alone",
+			what, day(s.Window.From), day(s.Window.To), actions.HomeRegion(s.Account.Partition))}
+	}
+	for _, t := range o.trails {
+		if _, whole := t.since(); whole && slices.ContainsFunc(s.Regions.Read, func(r string) bool { return o.tellsData(t, r) }) {
+			o.anyData = true
+			o.basis = append(o.basis, fmt.Sprintf("log files of trail %s, the data events that it selects, %s to %s", t.Name, day(s.Window.From), day(s.Window.To)))
+		}
 	}
 	return o
 }
 
-func whyBlind(s *snapshot.Snapshot) string {
+// sources names what told of management events.
+func (o *observer) sources() string {
+	history, files := false, false
+	for _, c := range o.snapshot.Coverage {
+		if slices.Contains(c.EventClasses, "management") && c.Complete {
+			history = history || c.Source == snapshot.SourceLookup && c.Scope == snapshot.ScopeAll
+			files = files || snapshot.IsLogFiles(c.Source)
+		}
+	}
+	switch {
+	case history && files:
+		return "CloudTrail Event history and log files"
+	case files:
+		return "CloudTrail log files"
+	}
+	return "CloudTrail Event history"
+}
+
+func (o *observer) whyBlind(records func(*trail) bool) string {
+	s := o.snapshot
 	if s.Asked.Usage == "none" {
 		return "usage was not collected (--usage none)"
 	}
@@ -54,7 +101,7 @@ func whyBlind(s *snapshot.Snapshot) string {
 		return "the account's enabled regions could not be listed, so nobody knows where else the role was used"
 	}
 	for _, region := range s.Regions.Enabled {
-		if why := whyBlindIn(s, region); why != "" {
+		if why := o.whyUntold(region, records); why != "" {
 			return why
 		}
 	}
@@ -62,7 +109,8 @@ func whyBlind(s *snapshot.Snapshot) string {
 }
 
 // whyBlindAtHome: the home region is enabled in every account.
-func whyBlindAtHome(s *snapshot.Snapshot) string {
+func (o *observer) whyBlindAtHome() string {
+	s := o.snapshot
 	if s.Asked.Usage == "none" {
 		return "usage was not collected (--usage none)"
 	}
@@ -70,19 +118,72 @@ func whyBlindAtHome(s *snapshot.Snapshot) string {
 	if home == "" {
 		return "where the account's partition records its global services is not known"
 	}
-	return whyBlindIn(s, home)
+	return o.whyUntold(home, recordsManagementOf(""))
 }
 
-func whyBlindIn(s *snapshot.Snapshot, region string) string {
+// whyUntold says why the management events of a region are not all in the evidence:
+// those that Event history has, and those that trails record which have the property.
+func (o *observer) whyUntold(region string, records func(*trail) bool) string {
+	s := o.snapshot
 	if !slices.Contains(s.Regions.Read, region) {
 		return "region " + region + " was not read"
 	}
-	if !slices.ContainsFunc(s.Coverage, func(c snapshot.Coverage) bool {
-		return c.Source == snapshot.SourceLookup && c.Region == region && c.Scope == snapshot.ScopeAll && c.Complete && c.Covered.Encloses(s.Window)
-	}) {
-		return "Event history of region " + region + " was not read for the whole window"
+	var (
+		told []snapshot.Window
+		why  string
+	)
+	for _, c := range s.Coverage {
+		switch {
+		case c.Region != region || !c.Complete || !slices.Contains(c.EventClasses, "management"):
+		case c.Source == snapshot.SourceLookup:
+			if c.Scope == snapshot.ScopeAll {
+				told = append(told, c.Covered)
+			}
+		case snapshot.IsLogFiles(c.Source):
+			t := o.trail(c.Trail)
+			switch {
+			case t == nil:
+				why = "which trail wrote the log files of region " + region + ", and what it leaves out, is not known"
+			case t.foreign():
+				why = "trail " + t.Name + " is another account's, which alone knows when it was changed"
+			case !t.Sees(region):
+			case !records(t):
+				why = "of region " + region + ", trail " + t.Name + " " + t.keepsManagement()
+			default:
+				told = append(told, t.steady(c.Covered))
+			}
+		}
 	}
-	return ""
+	switch left := s.Window.Without(told...); {
+	case len(left) == 0 && !s.Window.Empty():
+		return ""
+	case why != "":
+		return why
+	case s.Asked.Usage == "files":
+		return "no source that was read tells all of region " + region + " for the whole window"
+	}
+	return "Event history of region " + region + " was not read for the whole window"
+}
+
+func (o *observer) trail(arn string) *trail {
+	for _, t := range o.trails {
+		if t.ARN == arn && arn != "" {
+			return t
+		}
+	}
+	return nil
+}
+
+// tellsData reports whether the log files of a trail were read of a region, for the
+// whole window.
+func (o *observer) tellsData(t *trail, region string) bool {
+	var told []snapshot.Window
+	for _, c := range o.snapshot.Coverage {
+		if c.Region == region && c.Complete && c.Trail == t.ARN && snapshot.IsLogFiles(c.Source) && slices.Contains(c.EventClasses, "data") {
+			told = append(told, c.Covered)
+		}
+	}
+	return t.ARN != "" && !o.snapshot.Window.Empty() && len(o.snapshot.Window.Without(told...)) == 0
 }
 
 // whyJobsUnread says why there may be jobs that nobody looked at.
@@ -108,10 +209,13 @@ func whyJobsUnread(s *snapshot.Snapshot) string {
 func (o *observer) whyNotSeen(i int, action string, resources []string) string {
 	switch v := visibilities()[i]; v.Class {
 	case actions.Management:
+		if why, known := o.blindTo[serviceOf(action)]; known {
+			return why
+		}
 		if actions.RecordedAtHome(serviceOf(action)) {
 			return o.blindAtHome
 		}
-		return o.blind
+		return o.blindMost
 	case actions.Data:
 		return o.whyDataNotSeen(v, i, resources)
 	default:
@@ -121,10 +225,20 @@ func (o *observer) whyNotSeen(i int, action string, resources []string) string {
 
 const reasonData = "recorded as data events only, which Event history never shows"
 
-// whyDataNotSeen says which trail records the action's data events on all of the
-// resources and since when, if one does: its log files were not read.
+// whyDataNotSeen says why the action's data events on some of the resources would not
+// be in the evidence, and which trail records them on all and since when, if one does.
 func (o *observer) whyDataNotSeen(v actions.Visibility, i int, resources []string) string {
 	class := eventClass{visibility: v, readOnly: actions.Load().IsReadOnly(i)}
+	asked := resources
+	if len(asked) == 0 {
+		asked = []string{"*"}
+	}
+	if !slices.ContainsFunc(asked, func(r string) bool {
+		class.resource = r
+		return !o.tells(class)
+	}) {
+		return ""
+	}
 	for _, t := range o.trails {
 		var by recorded
 		if len(resources) > 0 && !slices.ContainsFunc(resources, func(r string) bool {
@@ -132,10 +246,58 @@ func (o *observer) whyDataNotSeen(v actions.Visibility, i int, resources []strin
 			by = t.of(class)
 			return by.verdict != recordedYes
 		}) {
-			return fmt.Sprintf("recorded by trail %s %s, whose log files were not read", t.Name, o.since(by))
+			return fmt.Sprintf("recorded by trail %s %s%s", t.Name, o.since(by), o.howRead(t))
 		}
 	}
 	return reasonData
+}
+
+// howRead says how much of a trail's log files was read, where that is not all.
+func (o *observer) howRead(t *trail) string {
+	some := slices.ContainsFunc(o.snapshot.Coverage, func(c snapshot.Coverage) bool {
+		return c.Trail == t.ARN && snapshot.IsLogFiles(c.Source) && c.Complete && slices.Contains(c.EventClasses, "data")
+	})
+	_, whole := t.since()
+	switch {
+	case !some:
+		return ", whose log files were not read"
+	case whole:
+		return ", whose log files were not read for the whole window and every region"
+	}
+	return ""
+}
+
+// tells reports whether a class of data events is in the evidence: a trail of this
+// account recorded it throughout the window, and of every region where it can occur
+// the trail's log files were read.
+func (o *observer) tells(c eventClass) bool {
+	return slices.ContainsFunc(o.trails, func(t *trail) bool {
+		by := t.of(c)
+		if by.verdict != recordedYes || !by.whole || t.foreign() || !t.ofEveryType(c) || !t.ofCopies(c) {
+			return false
+		}
+		regions := o.regionsOf(c.resource)
+		return len(regions) > 0 && !slices.ContainsFunc(regions, func(r string) bool { return !t.Sees(r) || !o.tellsData(t, r) })
+	})
+}
+
+// regionsOf are the regions where events of a resource are recorded: that of the
+// bucket where S3 has told it, or of the ARN; else every enabled one.
+func (o *observer) regionsOf(resource string) []string {
+	if part := strings.SplitN(resource, ":", 6); len(part) == 6 {
+		if part[3] != "" && !strings.ContainsAny(part[3], "*?$") {
+			return []string{part[3]}
+		}
+		if bucket, _, _ := strings.Cut(part[5], "/"); part[2] == "s3" && !strings.ContainsAny(bucket, "*?$") {
+			arn := "arn:" + o.partition() + ":s3:::" + bucket
+			for i := range o.snapshot.Resources {
+				if r := &o.snapshot.Resources[i]; r.ARN == arn && r.Region != "" {
+					return []string{r.Region}
+				}
+			}
+		}
+	}
+	return o.snapshot.Regions.Enabled
 }
 
 // since puts the beginning of a recording into words.
@@ -175,7 +337,7 @@ func (a *audit) blindSpots(needed []string) []report.BlindSpot {
 		spots = append(spots, report.BlindSpot{
 			What:   "Management events",
 			Reason: strings.ToUpper(o.blind[:1]) + o.blind[1:] + ": nothing that is recorded there is called unused.",
-			Remedy: "Read every enabled region with --usage lookup and see the gaps.",
+			Remedy: "Read every enabled region with --usage lookup (beside log files, if these are read) and see the gaps.",
 		})
 	}
 	spots = append(spots, o.trailSpots()...)
@@ -212,9 +374,14 @@ func (o *observer) bucketSpots(buckets []string) []report.BlindSpot {
 			default:
 				continue
 			}
-			k = key{fmt.Sprintf("Trail %s records their %s %s, and this version does not read its log files.", t.Name, what, o.since(read)),
-				"None in this version; Athena can search what the trail has recorded."}
+			k = key{fmt.Sprintf("Trail %s records their %s %s%s.", t.Name, what, o.since(read), o.howRead(t)), "Read its log files with --usage trail."}
+			if o.howRead(t) == "" {
+				k.remedy = "None but time: what was not recorded is not known."
+			}
 			break
+		}
+		if o.tells(reads) && o.tells(writes) {
+			continue
 		}
 		groups[k] = append(groups[k], b)
 	}

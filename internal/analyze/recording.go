@@ -22,20 +22,24 @@ type trail struct {
 	changedAt    time.Time
 	changesKnown bool
 	window       snapshot.Window
+	account      string // that was read
 }
 
-func readTrail(s *snapshot.Snapshot, t *snapshot.Trail) *trail {
-	out := &trail{Trail: t, window: s.Window, changesKnown: s.Asked.Usage != "none" && whyBlindIn(s, t.HomeRegion) == ""}
-	for i := range s.Usage {
-		u := &s.Usage[i]
-		if !u.ChangesTrail() || u.ErrorCode != "" {
-			continue
-		}
-		if name := cmp.Or(u.Params.TrailName, u.Params.Name); (name == t.ARN || name == t.Name && u.Region == t.HomeRegion) && u.Last.After(out.changedAt) {
-			out.changedAt = u.Last
-		}
+func bareTrail(s *snapshot.Snapshot, t *snapshot.Trail) *trail {
+	return &trail{Trail: t, window: s.Window, account: s.Account.ID, changedAt: t.ChangedAt(s.Usage)}
+}
+
+// foreign reports whether another account made the trail, as the management account
+// of an organization: the calls that change it are recorded there.
+func (t *trail) foreign() bool { return t.Organization && t.Account() != t.account }
+
+// steady is the part of a window since which the trail is what it is.
+func (t *trail) steady(w snapshot.Window) snapshot.Window {
+	at := t.changedAt
+	if t.StartedAt.After(at) {
+		at = t.StartedAt
 	}
-	return out
+	return w.Intersect(snapshot.Window{From: at, To: w.To})
 }
 
 // eventClass is the events of one action on one resource pattern.

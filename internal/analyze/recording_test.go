@@ -21,6 +21,16 @@ func equals(name string, values ...string) snapshot.FieldSelector {
 	return field(name, func(f *snapshot.FieldSelector) { f.Equals = values })
 }
 
+// readTrail is one of the trails as an observer has it.
+func readTrail(s *snapshot.Snapshot, t *snapshot.Trail) *trail {
+	for _, known := range newObserver(s).trails {
+		if known.Trail == t {
+			return known
+		}
+	}
+	return nil
+}
+
 // TestRecorded: what a trail's selectors say of the reads, or else the named action,
 // of one bucket. Source: AWS API_EventSelector, API_DataResource,
 // API_AdvancedFieldSelector and the examples on logging-data-events-with-cloudtrail.

@@ -141,7 +141,7 @@ func (a *audit) judgeActions(j *judgement) {
 			j.actions.set(i, a.judgeAction(j, i))
 		case noGrant:
 			j.actions.set(i, actionVerdict{report.VerdictUnobservable, reasonNoGrant})
-		case a.unseenWhy[i] != "":
+		case a.unseenWhy[i] != "" && !a.seenWhereGranted(j, i):
 			j.actions.set(i, actionVerdict{report.VerdictUnobservable, a.unseenWhy[i]})
 		default:
 			v := actionVerdict{verdict: report.VerdictUnused}
@@ -151,6 +151,22 @@ func (a *audit) judgeActions(j *judgement) {
 			j.actions.set(i, v)
 		}
 	}
+}
+
+// seenWhereGranted reports whether the calls of an action would be in the evidence on
+// all that the role is granted of it: data events are recorded by resource.
+func (a *audit) seenWhereGranted(j *judgement, i int) bool {
+	if visibilities()[i].Class != actions.Data || !a.observer.anyData {
+		return false
+	}
+	var resources []string
+	for _, g := range j.grant.patterns(i) {
+		if g.not {
+			return false
+		}
+		resources = append(resources, g.text)
+	}
+	return len(resources) > 0 && a.whyUnseen(i, resources) == ""
 }
 
 // counts sums the verdicts of a role.

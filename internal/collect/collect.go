@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -41,8 +42,14 @@ type Options struct {
 	Roles []string
 	// Window is how far back usage is read, JobsWindow jobs.
 	Window, JobsWindow time.Duration
-	// Usage is UsageLookup or UsageNone.
+	// Usage is UsageLookup or UsageNone: whether CloudTrail's Event history is asked.
 	Usage string
+	// Logs are log files of CloudTrail that are read for usage. Where they tell all
+	// management events, Event history is not asked, whatever Usage says.
+	Logs []LogSource
+	// RecordsManagement says whether a trail's log files hold every management event
+	// of the regions that it sees. Nil: nobody knows of any.
+	RecordsManagement func(*snapshot.Trail) bool
 	// LookupRate is the pace of LookupEvents in requests a second and region,
 	// retries included, halved while AWS throttles. 0 does not pace, and is for a
 	// loopback EndpointURL.
@@ -78,6 +85,10 @@ type Status struct {
 	Source, Region string
 	// Items counts what was read so far: jobs, roles, events.
 	Items int
+	// Files and Bytes (as stored) are the log files that were read, of AllFiles and
+	// AllBytes that were found.
+	Files, AllFiles int
+	Bytes, AllBytes int64
 	// Covered is the oldest event reached, of usage only.
 	Covered time.Time
 	Done    bool
@@ -94,7 +105,7 @@ func (o *Options) check() error {
 	switch {
 	case slices.Contains(o.Regions, ""):
 		return errors.New("a region has no name")
-	case o.Window <= deliveryDelay && o.Usage == UsageLookup:
+	case o.Window <= deliveryDelay && o.readsUsage():
 		return fmt.Errorf("a usage window of %s is too short: CloudTrail shows events after up to %s", o.Window, deliveryDelay)
 	case o.JobsWindow <= 0:
 		return fmt.Errorf("a jobs window of %s is no window", o.JobsWindow)
@@ -123,6 +134,7 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, error) {
 	if r.clients, err = newClients(ctx, &r.Options, r.count); err != nil {
 		return nil, err
 	}
+	r.history.make = r.clients.cloudtrail
 	if err := r.identity(ctx); err != nil {
 		return nil, err
 	}
@@ -140,27 +152,44 @@ const atOnce = 8
 // collect reads jobs, roles and the CreateTrainingJob events side by side. These
 // three close the set of roles; only then can usage be read, and what IAM itself
 // tells of it. Jobs and usage together name the buckets and keys. The trails have time
-// until the end.
+// until the end, unless they say where log files lie.
 func (r *run) collect(ctx context.Context) {
 	var (
 		jobs   = make([][]snapshot.Job, len(r.read))
-		usage  = make([]*usage, len(r.read))
+		usage  []*usage
+		logs   *logs
 		sweep  *roleSet
 		group  errgroup.Group
 		beside errgroup.Group
 	)
 	defer beside.Wait()
-	if r.Usage == UsageLookup {
+	group.SetLimit(atOnce + 1)
+	switch {
+	case len(r.Logs) > 0:
+		group.Go(func() error {
+			r.trails = r.readTrails(ctx)
+			logs = r.newLogs(ctx)
+			logs.find(ctx)
+			return nil
+		})
+	case r.Usage == UsageLookup:
 		beside.Go(func() error {
 			r.trails = r.readTrails(ctx)
 			return nil
 		})
+		for _, region := range r.read {
+			u := r.newUsage(region, r.window)
+			usage = append(usage, u)
+			group.Go(func() error {
+				u.creations(ctx)
+				return nil
+			})
+		}
 	}
 	beside.Go(func() error {
 		r.inventory = r.readInventory(ctx)
 		return nil
 	})
-	group.SetLimit(atOnce + 1)
 	group.Go(func() error {
 		if !r.fewRoles() {
 			sweep = r.sweep(ctx)
@@ -172,33 +201,44 @@ func (r *run) collect(ctx context.Context) {
 			jobs[i] = r.jobs(ctx, region)
 			return nil
 		})
-		if r.Usage == UsageLookup {
-			usage[i] = r.newUsage(region)
-			group.Go(func() error {
-				usage[i].creations(ctx)
-				return nil
-			})
-		}
 	}
 	group.Wait()
+	if logs != nil {
+		defer logs.close()
+		usage = r.lookups(ctx, logs, nil)
+	}
 
 	named := r.named(jobs, usage)
 	r.kept = r.roles(ctx, sweep, named)
-	if r.Usage == UsageLookup {
-		for i, u := range usage {
-			u.expect(jobs[i])
-		}
-	}
 	r.allJobs = join(jobs)
-
 	scope := r.scope(named)
-	if r.Usage == UsageLookup {
+	if r.readsUsage() {
 		beside.Go(func() error {
 			r.accessed = r.lastAccessed(ctx, r.kept.roles)
 			return nil
 		})
+	}
+	if logs != nil {
+		logs.scan(ctx, scope, r.created)
+		usage = append(usage, r.lookups(ctx, logs, usage)...)
+		if names := newNames(scope, logs.passed, r.named(nil, usage)); len(names) > 0 {
+			beside.Wait() // it reads the roles
+			scope = r.widen(ctx, sweep, scope, names)
+			logs.more(ctx, scope)
+		}
+	}
+	if len(usage) > 0 {
 		r.readUsage(ctx, usage, scope)
 	}
+	if logs != nil {
+		logs.settle()
+		for i := range logs.usage {
+			if scope.concerns(&logs.usage[i].UseKey) {
+				r.used = append(r.used, logs.usage[i])
+			}
+		}
+	}
+	r.used = merged(r.used)
 	beside.Go(func() error {
 		r.manifests = r.readManifests(ctx)
 		return nil
@@ -208,6 +248,71 @@ func (r *run) collect(ctx context.Context) {
 		return nil
 	})
 	r.readResources(ctx, scope)
+}
+
+// lookups makes the readings of Event history for the time whose management events
+// log files do not tell, less what others were made for, and reads their
+// CreateTrainingJob events.
+func (r *run) lookups(ctx context.Context, logs *logs, others []*usage) []*usage {
+	if r.Usage != UsageLookup {
+		return nil
+	}
+	var (
+		made  []*usage
+		group errgroup.Group
+	)
+	group.SetLimit(atOnce)
+	for _, region := range r.read {
+		var known []snapshot.Window
+		for _, u := range others {
+			if u.region == region {
+				known = append(known, u.window)
+			}
+		}
+		for _, left := range logs.left(region) {
+			for _, w := range left.Without(known...) {
+				u := r.newUsage(region, w)
+				made = append(made, u)
+				group.Go(func() error {
+					u.creations(ctx)
+					return nil
+				})
+			}
+		}
+	}
+	group.Wait()
+	return made
+}
+
+// created counts the jobs of a region that somebody created well within some windows.
+func (r *run) created(region string, windows []snapshot.Window) int {
+	n := 0
+	for i := range r.allJobs {
+		for _, w := range windows {
+			if r.allJobs[i].Region == region && leavesEvent(&r.allJobs[i], w) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// widen takes roles into scope that only CreateTrainingJob events name.
+func (r *run) widen(ctx context.Context, sweep *roleSet, scope *scope, names map[string]bool) *scope {
+	more := r.moreRoles(ctx, sweep, names)
+	if len(more.roles) > 0 {
+		r.accessed = append(r.accessed, r.lastAccessed(ctx, more.roles)...)
+	}
+	r.kept.roles = append(r.kept.roles, more.roles...)
+	r.kept.noLongerOthers(more)
+	for _, p := range more.policies {
+		if !slices.ContainsFunc(r.kept.policies, func(q snapshot.ManagedPolicy) bool { return q.ARN == p.ARN }) {
+			r.kept.policies = append(r.kept.policies, p)
+		}
+	}
+	named := maps.Clone(scope.roles)
+	maps.Copy(named, names)
+	return r.scope(named)
 }
 
 // readUsage reads the calls that concern the roles in scope, in all regions.
@@ -222,6 +327,7 @@ func (r *run) readUsage(ctx context.Context, usage []*usage, scope *scope) {
 	}
 	group.Wait()
 	for _, u := range usage {
+		u.expected = r.created(u.region, []snapshot.Window{u.window})
 		u.settle()
 		r.used = append(r.used, u.groups(scope)...)
 	}
@@ -239,9 +345,6 @@ func (r *run) named(jobs [][]snapshot.Job, usage []*usage) map[string]bool {
 		}
 	}
 	for _, u := range usage {
-		if u == nil {
-			continue
-		}
 		for arn := range u.passed {
 			if r.asked(arn) {
 				named[arn] = true
@@ -274,12 +377,13 @@ func (r *run) snapshot() *snapshot.Snapshot {
 		Schema: snapshot.Schema, SchemaVersion: snapshot.SchemaVersion, FactsVersion: snapshot.FactsVersion,
 		TakenAt: r.takenAt, Account: r.account, Caller: r.caller,
 		Regions: snapshot.Regions{Read: r.read, Enabled: r.enabled},
-		Asked:   snapshot.Asked{Roles: slices.Clone(r.Roles), Usage: r.Usage, Catalog: r.Catalog},
+		Asked:   snapshot.Asked{Roles: slices.Clone(r.Roles), Catalog: r.Catalog},
 		Window:  r.window, JobsWindow: r.jobsWindow,
 		Calls: r.calls, Coverage: r.coverage, Gaps: r.gaps,
 		Policies: r.kept.policies, Roles: r.kept.roles, OtherRoles: r.kept.others, Others: r.kept.grants, OtherPolicies: r.kept.otherPolicies, Inventory: r.inventory,
 		Resources: r.resources, Encryption: r.encryption, CacheRules: r.cacheRules, Manifests: r.manifests, Trails: r.trails, Accessed: r.accessed, Usage: r.used, Jobs: r.allJobs,
 	}
+	s.Asked.Usage, s.Asked.Sources = r.askedUsage()
 	if s.Account.ID == "" {
 		s.Account = accountOf(s)
 	}

@@ -114,7 +114,7 @@ func TestSmallAccount(t *testing.T) {
 	if s.Jobs[0].Described || s.Calls["sagemaker:DescribeTrainingJob"] != 1 {
 		t.Errorf("described: oldest %v, %d calls", s.Jobs[0].Described, s.Calls["sagemaker:DescribeTrainingJob"])
 	}
-	resources := []snapshot.ResourcePolicy{{ARN: "arn:aws:s3:::code"}, {ARN: "arn:aws:s3:::data", Document: `{"d":1}`}, {ARN: "arn:aws:s3:::models"}}
+	resources := []snapshot.ResourcePolicy{{ARN: "arn:aws:s3:::code", Region: "us-east-1"}, {ARN: "arn:aws:s3:::data", Region: "us-east-1", Document: `{"d":1}`}, {ARN: "arn:aws:s3:::models", Region: "us-east-1"}}
 	if d := cmp.Diff(resources, s.Resources); d != "" {
 		t.Errorf("resources (-want +got):\n%s", d)
 	}

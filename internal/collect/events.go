@@ -31,6 +31,7 @@ type usage struct {
 	*run
 	api    *cloudtrail.Client
 	region string
+	window snapshot.Window // the part of the run's
 
 	// readings are those made so far, the one of CreateTrainingJob events first;
 	// expected counts the jobs that must have left such an event.
@@ -50,9 +51,9 @@ type event struct {
 	addendum bool
 }
 
-func (r *run) newUsage(region string) *usage {
+func (r *run) newUsage(region string, window snapshot.Window) *usage {
 	return &usage{
-		run: r, api: r.clients.cloudtrail(region), region: region,
+		run: r, api: r.history.of(region), region: region, window: window,
 		passed: make(map[string]bool), events: make(map[string]*event), keys: make(map[snapshot.UseKey]*snapshot.UseKey),
 	}
 }
@@ -258,16 +259,11 @@ func (l *reading) finish(err error) {
 	l.tell(Status{Source: snapshot.SourceLookup, Region: l.region, Items: l.items, Covered: c.Covered.From, Done: true, Note: l.scope})
 }
 
-// expect counts the jobs that somebody created well within the window: what tuning,
-// AutoML and labeling create by themselves may be recorded in other ways.
-func (u *usage) expect(jobs []snapshot.Job) {
-	for i := range jobs {
-		j := &jobs[i]
-		if j.TuningJobARN == "" && j.AutoMLJobARN == "" && j.LabelingJobARN == "" &&
-			u.window.Contains(j.CreatedAt) && u.window.Contains(j.CreatedAt.Add(-deliveryDelay)) {
-			u.expected++
-		}
-	}
+// leavesEvent reports whether somebody created a job well within a window: what
+// tuning, AutoML and labeling create by themselves may be recorded in other ways.
+func leavesEvent(j *snapshot.Job, window snapshot.Window) bool {
+	return j.TuningJobARN == "" && j.AutoMLJobARN == "" && j.LabelingJobARN == "" &&
+		window.Contains(j.CreatedAt) && window.Contains(j.CreatedAt.Add(-deliveryDelay))
 }
 
 // settle records what the readings of the region have covered. A job that was

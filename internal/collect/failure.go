@@ -97,6 +97,8 @@ func codeReason(code string) string {
 		return snapshot.ReasonBroken
 	case "InvalidNextTokenException", "InvalidNextToken", "InvalidMarker":
 		return snapshot.ReasonBroken
+	case "InvalidObjectState": // archived, and not to be read as it is (AWS: S3 API_GetObject)
+		return snapshot.ReasonUnsupported
 	case "UnknownOperationException", "InvalidAction", "NotImplemented", "UnsupportedOperation", "UnsupportedOperationException":
 		return snapshot.ReasonUnsupported
 	}

@@ -57,6 +57,10 @@ func TestReadOnly(t *testing.T) {
 			_, err := c.s3("us-east-1").GetObject(ctx, &s3.GetObjectInput{Bucket: name, Key: name})
 			return err
 		},
+		"s3:ListObjectsV2": func(ctx context.Context) error {
+			_, err := c.s3("us-east-1").ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: name})
+			return err
+		},
 		"kms:PutKeyPolicy": func(ctx context.Context) error {
 			_, err := c.kms("us-east-1").PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: name, Policy: name})
 			return err
@@ -114,9 +118,10 @@ func TestOperationsAreEnough(t *testing.T) {
 	a.Keys = []awssim.Key{{ID: "11111111-1111-4111-8111-111111111111", Aliases: []string{"alias/out"}}}
 	a.Jobs[0].OutputDataConfig.KmsKeyId = "alias/out"
 	a.Jobs[0].InputDataConfig = append(a.Jobs[0].InputDataConfig, manifestChannel("s3://lists/m.json"))
-	a.Buckets = append(a.Buckets, awssim.Bucket{Name: "lists", Objects: map[string]string{"m.json": `[{"prefix":"s3://data/"},"a"]`}})
+	a.Buckets = append(a.Buckets, awssim.Bucket{Name: "aws-cloudtrail-logs-123456789012"}, awssim.Bucket{Name: "lists", Objects: map[string]string{"m.json": `[{"prefix":"s3://data/"},"a"]`}})
 	server, o := serve(t, a)
 	o.Manifests = true
+	o = withLogs(o, "trail")
 	server.Configure(func(b *awssim.Behaviour) {
 		b.Authorize = func(action, _ string) bool { return granted[action] }
 	})

@@ -17,6 +17,8 @@ type Operation struct {
 	// Source is the AWS page that the actions come from.
 	Source string
 
+	// beside are further actions that a run of some options needs.
+	beside func(*Options) []string
 	// needed tells the runs that miss something without it; nil: every run.
 	needed func(*Options) bool
 }
@@ -42,11 +44,14 @@ func operation(service, name, source, why string, needed func(*Options) bool) Op
 
 // The runs that need an operation.
 var (
-	withUsage = func(o *Options) bool { return o.Usage == UsageLookup }
-	sweeping  = func(o *Options) bool { return !o.fewRoles() }
+	withUsage  = func(o *Options) bool { return o.readsUsage() }
+	withLookup = func(o *Options) bool { return o.Usage == UsageLookup }
+	// withObjects: log files in a bucket.
+	withObjects = func(o *Options) bool { return o.readsLogObjects() }
+	sweeping    = func(o *Options) bool { return !o.fewRoles() }
 	// withManifests: reading objects is a strong permission for an auditor, so it is
 	// never asked for unbidden.
-	withManifests = func(o *Options) bool { return o.Manifests }
+	withManifests = func(o *Options) bool { return o.Manifests || o.readsLogObjects() }
 	byName        = func(o *Options) bool { return o.fewRoles() }
 	// asFallback: only where another operation was refused or fell short, which is a
 	// gap by itself.
@@ -58,7 +63,7 @@ var operations = []Operation{
 	operation("cloudtrail", "DescribeTrails", pageCloudTrail, "the trails, which say what is recorded beyond Event history", withUsage),
 	operation("cloudtrail", "GetEventSelectors", pageCloudTrail, "which events a trail records", withUsage),
 	operation("cloudtrail", "GetTrailStatus", pageCloudTrail, "whether a trail is recording", withUsage),
-	operation("cloudtrail", "LookupEvents", pageCloudTrail, "what the roles did, from Event history", withUsage),
+	operation("cloudtrail", "LookupEvents", pageCloudTrail, "what the roles did, from Event history", withLookup),
 	operation("ecr", "DescribePullThroughCacheRules", pageECR, "whether an image is pulled through a cache, which asks for more of the role", nil),
 	operation("ecr", "DescribeRepositories", pageECR, "the account's repositories, to count those that a role may reach", nil),
 	operation("iam", "GenerateServiceLastAccessedDetails", pageIAM, "have IAM make its report of when a role last reached each service", withUsage),
@@ -78,10 +83,12 @@ var operations = []Operation{
 	{Service: "s3", Name: "GetBucketEncryption", Actions: []string{"s3:GetEncryptionConfiguration"}, Source: pageS3,
 		Why: "which key a bucket encrypts with by default, which jobs need to read it"},
 	operation("s3", "GetBucketPolicy", pageS3, "the policies of the buckets that the roles use", nil),
-	operation("s3", "GetObject", pageS3, "the manifests of input channels, which alone name the data", withManifests),
+	{Service: "s3", Name: "GetObject", Actions: []string{opGetObject}, beside: decrypting, Source: pageS3, needed: withManifests,
+		Why: "log files of CloudTrail, and the manifests of input channels, which alone name the data"},
 	// The action's name differs (AWS: API_ListBuckets).
 	{Service: "s3", Name: "ListBuckets", Actions: []string{"s3:ListAllMyBuckets"}, Source: pageS3,
 		Why: "the account's buckets, to count those that a role may reach"},
+	{Service: "s3", Name: "ListObjectsV2", Actions: []string{"s3:ListBucket"}, Why: "which log files of CloudTrail there are", Source: pageS3, needed: withObjects},
 	// Also with MaxDescribe below 0: a job so new that Search lacks it is known in no
 	// other way.
 	operation("sagemaker", "DescribeTrainingJob", pageSageMaker, "what Search does not show of a job, and jobs it does not show yet", nil),
@@ -106,11 +113,26 @@ var allowed = func() map[string]bool {
 func Operations() []Operation { return slices.Clone(operations) }
 
 // Permissions returns the operations, by service and name, that a run with these
-// options needs to leave no gap. It looks at Roles, Usage and Manifests alone: a run that is
+// options needs to leave no gap. It looks at Roles, Usage, Logs and Manifests alone: a run that is
 // told its regions lists the enabled ones all the same, to know what it leaves out.
 // What a run falls back to where one of these is refused is not among them.
 func Permissions(o Options) []Operation {
-	return slices.DeleteFunc(Operations(), func(op Operation) bool { return op.needed != nil && !op.needed(&o) })
+	needed := slices.DeleteFunc(Operations(), func(op Operation) bool { return op.needed != nil && !op.needed(&o) })
+	for i := range needed {
+		if op := &needed[i]; op.beside != nil {
+			op.Actions = append(slices.Clone(op.Actions), op.beside(&o)...)
+		}
+	}
+	return needed
+}
+
+// decrypting: S3 asks KMS in the reader's name for the key of an encrypted log file
+// (AWS: encrypting-cloudtrail-log-files-with-aws-kms, KMS services-s3).
+func decrypting(o *Options) []string {
+	if o.readsLogObjects() {
+		return []string{actionDecrypt}
+	}
+	return nil
 }
 
 // permissionFor names the IAM actions that an operation needs, comma separated.

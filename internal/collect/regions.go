@@ -98,7 +98,7 @@ func (r *run) regions(ctx context.Context) {
 }
 
 func (r *run) impactsOfRegion() []snapshot.Impact {
-	if r.Usage == UsageNone {
+	if !r.readsUsage() {
 		return []snapshot.Impact{snapshot.ImpactJobs}
 	}
 	return []snapshot.Impact{snapshot.ImpactJobs, snapshot.ImpactUsage}

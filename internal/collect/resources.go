@@ -316,7 +316,7 @@ func (l *resourceReader) bucketPolicy(ctx context.Context, b *resource) error {
 	default:
 		return err
 	}
-	b.policy = &snapshot.ResourcePolicy{ARN: b.arn, Document: document}
+	b.policy = &snapshot.ResourcePolicy{ARN: b.arn, Region: b.region, Document: document}
 	return nil
 }
 

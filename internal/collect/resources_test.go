@@ -67,10 +67,11 @@ func TestResources(t *testing.T) {
 	ofJob := []snapshot.ResourcePolicy{
 		{ARN: keyARN("us-east-1", "123456789012", outKey), Document: `{"o":1}`, Aliases: []string{"alias/out"}},
 		{ARN: keyARN("us-east-1", "123456789012", diskKey), Document: `{"v":1}`},
-		{ARN: "arn:aws:s3:::checkpoints", Document: `{"c":1}`}, {ARN: "arn:aws:s3:::code"}, {ARN: "arn:aws:s3:::data", Document: `{"d":1}`}, {ARN: "arn:aws:s3:::models"},
+		{ARN: "arn:aws:s3:::checkpoints", Region: "eu-west-1", Document: `{"c":1}`}, {ARN: "arn:aws:s3:::code", Region: "us-east-1"},
+		{ARN: "arn:aws:s3:::data", Region: "us-east-1", Document: `{"d":1}`}, {ARN: "arn:aws:s3:::models", Region: "us-east-1"},
 	}
 	want := slices.Concat([]snapshot.ResourcePolicy{{ARN: keyARN("eu-west-1", "123456789012", farKey), Document: `{"f":1}`}}, ofJob[:2],
-		[]snapshot.ResourcePolicy{{ARN: keyARN("us-east-1", "123456789012", usedKey), Document: `{"u":1}`}}, ofJob[2:], []snapshot.ResourcePolicy{{ARN: "arn:aws:s3:::sealed", Document: `{"s":1}`}})
+		[]snapshot.ResourcePolicy{{ARN: keyARN("us-east-1", "123456789012", usedKey), Document: `{"u":1}`}}, ofJob[2:], []snapshot.ResourcePolicy{{ARN: "arn:aws:s3:::sealed", Region: "us-east-1", Document: `{"s":1}`}})
 	want[1].Aliases = []string{"alias/also-out", "alias/out"}
 	if d := cmp.Diff(want, s.Resources); d != "" {
 		t.Errorf("resources (-want +got):\n%s", d)

@@ -2,6 +2,7 @@ package collect
 
 import (
 	"context"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -200,6 +201,35 @@ func otherRoles(all, kept []snapshot.Role) []snapshot.RoleKey {
 	return others
 }
 
+// moreRoles reads roles that turned out later to be named by events.
+func (r *run) moreRoles(ctx context.Context, sweep *roleSet, names map[string]bool) *roleSet {
+	reader := &roleReader{run: r, api: r.clients.iam(r.home), policies: make(map[string]snapshot.ManagedPolicy)}
+	for _, p := range r.kept.policies {
+		reader.policies[p.ARN] = p
+	}
+	var found []snapshot.Role
+	if sweep == nil {
+		sweep = new(roleSet)
+	}
+	for _, p := range sweep.policies {
+		reader.policies[p.ARN] = p
+	}
+	arns := make(map[string][]string)
+	for arn := range names {
+		if i := slices.IndexFunc(sweep.roles, func(role snapshot.Role) bool { return role.ARN == arn }); i >= 0 {
+			found = append(found, sweep.roles[i])
+		} else if name := r.ours(arn); name != "" {
+			arns[name] = append(arns[name], arn)
+		}
+	}
+	reader.ask(ctx, slices.Sorted(maps.Keys(arns)), arns, func(role snapshot.Role) {
+		if names[role.ARN] {
+			found = append(found, role)
+		}
+	})
+	return reader.withPolicies(ctx, found)
+}
+
 func (r *run) wanted(role snapshot.Role, named map[string]bool) bool {
 	if len(r.Roles) > 0 {
 		return r.asked(role.ARN)
@@ -227,4 +257,19 @@ func (r *run) missingSelectors(roles []snapshot.Role, named map[string]bool, com
 				Detail: "there is no such role, and no training job names it"})
 		}
 	}
+}
+
+// noLongerOthers takes roles that were kept after all, and their policies, out of what is
+// known of the account's other ones.
+func (s *roleSet) noLongerOthers(more *roleSet) {
+	is := make(map[string]bool)
+	for i := range more.roles {
+		is[more.roles[i].ARN] = true
+	}
+	for _, p := range more.policies {
+		is[p.ARN] = true
+	}
+	s.others = slices.DeleteFunc(s.others, func(k snapshot.RoleKey) bool { return is[k.ARN] })
+	s.grants = slices.DeleteFunc(s.grants, func(o snapshot.Other) bool { return is[o.ARN] })
+	s.otherPolicies = slices.DeleteFunc(s.otherPolicies, func(p snapshot.ManagedPolicy) bool { return is[p.ARN] })
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+
 	"sagemaker-role-audit/internal/collect/snapshot"
 )
 
@@ -14,6 +16,7 @@ import (
 type run struct {
 	Options
 	clients            *clients
+	history            perRegion[*cloudtrail.Client] // one a region: the quota of LookupEvents is the region's
 	takenAt            time.Time
 	window, jobsWindow snapshot.Window
 
@@ -24,16 +27,18 @@ type run struct {
 	read, enabled []string
 
 	// The evidence, in any order.
-	kept       *roleSet
-	allJobs    []snapshot.Job
-	used       []snapshot.Usage
-	trails     []snapshot.Trail
-	accessed   []snapshot.Accessed
-	resources  []snapshot.ResourcePolicy
-	encryption []snapshot.BucketEncryption
-	cacheRules []snapshot.CacheRules
-	manifests  []snapshot.Manifest
-	inventory  []snapshot.Inventory
+	kept    *roleSet
+	allJobs []snapshot.Job
+	used    []snapshot.Usage
+	trails  []snapshot.Trail
+	// trailsKnown are the regions whose trails were all listed.
+	trailsKnown map[string]bool
+	accessed    []snapshot.Accessed
+	resources   []snapshot.ResourcePolicy
+	encryption  []snapshot.BucketEncryption
+	cacheRules  []snapshot.CacheRules
+	manifests   []snapshot.Manifest
+	inventory   []snapshot.Inventory
 
 	mu       sync.Mutex // guards all below
 	calls    map[string]int

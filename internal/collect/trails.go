@@ -60,6 +60,10 @@ func (r *run) readTrails(ctx context.Context) []snapshot.Trail {
 		return nil
 	}
 
+	r.trailsKnown = make(map[string]bool)
+	for i, region := range r.read {
+		r.trailsKnown[region] = whole[i]
+	}
 	partly := make(map[string]bool)
 	for i := range trails {
 		partly[trails[i].ARN] = len(trails[i].Unread) > 0
@@ -72,12 +76,21 @@ func (r *run) readTrails(ctx context.Context) []snapshot.Trail {
 	return trails
 }
 
+// trailImpact is what a list of trails that failed leaves unsure: where these say
+// which log files to read, usage.
+func (r *run) trailImpact() snapshot.Impact {
+	if slices.Contains(r.Logs, LogSource{}) {
+		return snapshot.ImpactUsage
+	}
+	return snapshot.ImpactDetail
+}
+
 // describeTrails lists the trails that a region knows, and reports whether these
 // are all.
 func (r *run) describeTrails(ctx context.Context, region string) ([]snapshot.Trail, bool) {
 	out, err := r.clients.trails(region).DescribeTrails(ctx, &cloudtrail.DescribeTrailsInput{IncludeShadowTrails: aws.Bool(true)})
 	if err != nil {
-		r.failed(opTrails, region, "", snapshot.ImpactDetail, err)
+		r.failed(opTrails, region, "", r.trailImpact(), err)
 		return nil, false
 	}
 	whole := true
@@ -85,7 +98,7 @@ func (r *run) describeTrails(ctx context.Context, region string) ([]snapshot.Tra
 	for i := range out.TrailList {
 		t := trailOf(&out.TrailList[i])
 		if t.ARN == "" || t.HomeRegion == "" {
-			r.failed(opTrails, region, t.Name, snapshot.ImpactDetail, broken("a trail without an ARN or a home region"))
+			r.failed(opTrails, region, t.Name, r.trailImpact(), broken("a trail without an ARN or a home region"))
 			whole = false
 			continue
 		}

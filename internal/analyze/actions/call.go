@@ -60,6 +60,19 @@ func (c Call) param(name string) string {
 	return c.Param(name)
 }
 
+// pattern is a request parameter as a part of a resource pattern, empty when there is
+// none: its text, or what many names begin with that are kept as one (package snapshot,
+// Params).
+func (c Call) pattern(name string) string {
+	if text := c.param(name); text != "" {
+		return Literal(text)
+	}
+	if many := c.param(name + "*"); many != "" {
+		return Literal(strings.TrimSuffix(many, "*")) + "*"
+	}
+	return ""
+}
+
 func (c Call) partition() string {
 	if c.Partition == "" {
 		return "aws"

@@ -300,11 +300,13 @@ func keyUses(c Call, prefix string) []Use {
 		return nil
 	}
 	action := map[string]string{"Decrypt": "s3:GetObject", "GenerateDataKey": "s3:PutObject"}[c.Name]
-	arn := c.param("encryptionContext.aws:s3:arn")
+	arn, pattern := c.param("encryptionContext.aws:s3:arn"), c.pattern("encryptionContext.aws:s3:arn")
+	if arn == "" {
+		arn = strings.TrimSuffix(c.param("encryptionContext.aws:s3:arn*"), "*")
+	}
 	if action == "" || !isARN(arn, "s3") {
 		return nil
 	}
-	pattern := Literal(arn)
 	if bucket := strings.SplitN(arn, ":", 6)[5]; !strings.Contains(bucket, "/") {
 		pattern += "/*"
 	}

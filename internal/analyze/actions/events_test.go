@@ -113,6 +113,24 @@ func TestOf(t *testing.T) {
 		{"no parameters", Call{Source: s3Endpoint, Name: "GetObject"}, nil, []string{"s3:GetObject"}},
 		{"no key", Call{Source: s3Endpoint, Name: "GetObject"}, params{"bucketName": "data"}, []string{"s3:GetObject arn:aws:s3:::data/*"}},
 
+		// Many objects that are kept by what their names begin with (package snapshot, Params).
+		{"many objects", Call{Source: s3Endpoint, Name: "GetObject"}, params{"bucketName": "data", "key*": "in/2026/*"}, []string{"s3:GetObject arn:aws:s3:::data/in/2026/*"}},
+		{"many objects, whose names have a star", Call{Source: s3Endpoint, Name: "GetObject"}, params{"bucketName": "data", "key*": "a*b/*"}, []string{"s3:GetObject arn:aws:s3:::data/a${*}b/*"}},
+		{"many objects anywhere", Call{Source: s3Endpoint, Name: "PutObject"}, params{"bucketName": "data", "key*": "*"}, []string{"s3:PutObject arn:aws:s3:::data/*"}},
+		{"many versions", Call{Source: s3Endpoint, Name: "GetObject"}, params{"bucketName": "data", "key*": "in/*", "versionId": "*"}, []string{"s3:GetObjectVersion arn:aws:s3:::data/in/*"}},
+		{"many copies", Call{Source: s3Endpoint, Name: "CopyObject"}, params{"bucketName": "data", "key*": "k/*", "x-amz-copy-source*": "/other/a%20b/*"},
+			[]string{"s3:GetObject arn:aws:s3:::other/a b/*", "s3:PutObject arn:aws:s3:::data/k/*"}},
+		{"many copies of versions", Call{Source: s3Endpoint, Name: "CopyObject"}, params{"bucketName": "data", "key*": "k/*", "x-amz-copy-source*": "other/*?versionId=*"},
+			[]string{"s3:GetObjectVersion arn:aws:s3:::other/*", "s3:PutObject arn:aws:s3:::data/k/*"}},
+		{"many decrypts", Call{Source: "kms.amazonaws.com", Name: "Decrypt", Resources: []string{keyARN}}, params{"encryptionContext.aws:s3:arn*": bucketARN + "/in/*"},
+			[]string{"kms:Decrypt " + keyARN, "s3:GetObject arn:aws:s3:::data/in/* indirect"}},
+		{"many decrypts anywhere", Call{Source: "kms.amazonaws.com", Name: "Decrypt", Resources: []string{keyARN}}, params{"encryptionContext.aws:s3:arn*": bucketARN + "/*"},
+			[]string{"kms:Decrypt " + keyARN, "s3:GetObject arn:aws:s3:::data/* indirect"}},
+		{"many log streams", Call{Source: "logs.amazonaws.com", Name: "CreateLogStream"}, params{"logGroupName": "g", "logStreamName*": "job/*"},
+			[]string{"logs:CreateLogStream arn:aws:logs" + inAccount + "log-group:g:log-stream:job/*"}},
+		{"many training jobs", Call{Source: "sagemaker.amazonaws.com", Name: "DescribeTrainingJob"}, params{"trainingJobName*": "*"},
+			[]string{"sagemaker:DescribeTrainingJob arn:aws:sagemaker" + inAccount + "training-job/*"}},
+
 		// KMS: AWS: how-kms-works-with-cloudtrail, bucket-key.
 		{"decrypt of S3 proves a read", Call{Source: "kms.amazonaws.com", Name: "Decrypt", Resources: []string{keyARN}},
 			params{"encryptionContext.aws:s3:arn": bucketARN + "/in/a.csv"},

@@ -47,11 +47,11 @@ var named = map[string]func(c Call, form string) string{
 		return fill(c, form, "LogGroupName", c.param("logGroupName"))
 	},
 	"logs/log-stream": func(c Call, form string) string {
-		stream := c.param("logStreamName")
+		stream := c.pattern("logStreamName")
 		if stream == "" {
 			return ""
 		}
-		return strings.Replace(fill(c, form, "LogGroupName", c.param("logGroupName")), "${LogStreamName}", Literal(stream), 1)
+		return strings.Replace(fill(c, form, "LogGroupName", c.param("logGroupName")), "${LogStreamName}", stream, 1)
 	},
 	"kms/key": func(c Call, form string) string {
 		id := c.param("keyId")
@@ -64,6 +64,9 @@ var named = map[string]func(c Call, form string) string{
 		name := c.param("trainingJobName")
 		if name != strings.ToLower(name) {
 			return "" // the ARN spells the name in lower case, which policies may not
+		}
+		if name == "" && c.param("trainingJobName*") != "" { // many names, that may be spelled in any case
+			return strings.Replace(fill(c, form, "", "x"), "${TrainingJobName}", "*", 1)
 		}
 		return fill(c, form, "TrainingJobName", name)
 	},

@@ -80,7 +80,7 @@ func s3Uses(c Call, prefix string) []Use {
 	case "WriteGetObjectResponse":
 		return []Use{use(c, "s3-object-lambda:WriteGetObjectResponse")}
 	}
-	bucket, key := c.param("bucketName"), c.param("key")
+	bucket, key := c.param("bucketName"), c.pattern("key")
 	if isARN(bucket, "s3-object-lambda") {
 		prefix = "s3-object-lambda"
 	}
@@ -123,7 +123,13 @@ func copySource(c Call, prefix string) []Use {
 	if c.Name != "CopyObject" && c.Name != "UploadPartCopy" {
 		return nil
 	}
-	source, query, _ := strings.Cut(c.param("x-amz-copy-source"), "?")
+	source, many := c.param("x-amz-copy-source"), ""
+	if source == "" {
+		// Names that stand for many are cut, and their star is no part of them.
+		source, many = c.param("x-amz-copy-source*"), "*"
+	}
+	source, query, _ := strings.Cut(source, "?")
+	source = strings.TrimSuffix(source, many)
 	if s, err := url.PathUnescape(source); err == nil {
 		source = s
 	}
@@ -133,6 +139,9 @@ func copySource(c Call, prefix string) []Use {
 	}
 	if strings.HasSuffix(bucket, "--x-s3") { // a directory bucket: its session covers the read
 		return nil
+	}
+	if key = Literal(key); key != "" || bucket != "" {
+		key += many
 	}
 	return []Use{s3Use(c, prefix, "GetObject", bucket, key, strings.HasPrefix(query, "versionId="))}
 }
@@ -151,7 +160,7 @@ func hasACL(c Call) bool {
 	return false
 }
 
-// s3Use is a use of one S3 action on a bucket or an object of it.
+// s3Use is a use of one S3 action on a bucket or an object of it; key is a pattern.
 func s3Use(c Call, prefix, name, bucket, key string, version bool) Use {
 	cat := Load()
 	i, ok := cat.Index(prefix + ":" + name)
@@ -177,8 +186,8 @@ func s3Use(c Call, prefix, name, bucket, key string, version bool) Use {
 	return u
 }
 
-// objectPart is what follows the bucket in the ARN that an action takes; every
-// object when the record names none.
+// objectPart is what follows the bucket in the ARN that an action takes, the key as a
+// pattern; every object when the record names none.
 func objectPart(cat *Catalog, i int, slash, key string) string {
 	switch {
 	case !takes(cat, i, "object"):
@@ -186,7 +195,7 @@ func objectPart(cat *Catalog, i int, slash, key string) string {
 	case key == "":
 		return slash + "*"
 	}
-	return slash + Literal(key)
+	return slash + key
 }
 
 func takes(cat *Catalog, i int, resourceType string) bool {

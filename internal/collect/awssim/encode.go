@@ -24,6 +24,9 @@ func (c *call) encode(result any, requestID string) []byte {
 	if object, ok := result.(*part); ok {
 		return []byte(object.body)
 	}
+	if list, ok := result.(*objectList); ok {
+		return append([]byte(xml.Header), mustXML(list)...)
+	}
 	if document, ok := result.(string); ok && c.operation.protocol == restXML {
 		return []byte(document)
 	}

@@ -15,18 +15,20 @@ type FaultKind string
 // The kinds of fault.
 const (
 	Refuse      FaultKind = "refuse"       // AccessDenied, as the service words it
+	RefuseKey   FaultKind = "refuse-key"   // of s3:GetObject: the object may be read, and the key it is encrypted with may not be used
 	Throttle    FaultKind = "throttle"     // Rate exceeded, as the service words it
 	Fail        FaultKind = "fail"         // a server error: 500, or the status given (fail=503)
 	Expire      FaultKind = "expire"       // the caller's session has expired
 	Cut         FaultKind = "cut"          // the connection ends in the middle of the answer
 	Garble      FaultKind = "garble"       // status 200, and a body that no client can read
+	Truncate    FaultKind = "truncate"     // status 200, and half of the body as if that were all
 	RepeatToken FaultKind = "repeat-token" // an answer gives the page token it was asked with, for ever
 	Empty       FaultKind = "empty"        // a good answer without items and without a token
 	EmptyPage   FaultKind = "empty-page"   // a good answer without items and with a token for the same place
 	Slow        FaultKind = "slow"         // the answer comes after a delay (slow=200ms)
 )
 
-var faultKinds = []FaultKind{Refuse, Throttle, Fail, Expire, Cut, Garble, RepeatToken, Empty, EmptyPage, Slow}
+var faultKinds = []FaultKind{Refuse, RefuseKey, Throttle, Fail, Expire, Cut, Garble, Truncate, RepeatToken, Empty, EmptyPage, Slow}
 
 // Fault is something that goes wrong with the requests it matches. The first matching fault that is due acts; a
 // slow one lets the next act too.

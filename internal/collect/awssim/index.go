@@ -10,7 +10,7 @@ import (
 )
 
 // index is an Account sorted and keyed once, for one shuffle seed. It is immutable but for the memory of job
-// orders, searches and last accessed reports, which has its own lock.
+// orders, searches, last accessed reports and objects, which has its own lock.
 type index struct {
 	account  *Account
 	seed     uint64
@@ -31,6 +31,7 @@ type index struct {
 	orders   map[string][]*TrainingJob
 	accesses map[string]map[string]*ServiceAccess // role id -> service; nil until asked for
 	reports  map[*Role][]ServiceAccess
+	objects  map[string][]object // by bucket, in the order of their keys
 }
 
 // entry is an event as Event history holds it.
@@ -56,6 +57,7 @@ func newIndex(a *Account, seed uint64) *index {
 		jobOf:     make(map[string]*TrainingJob, len(a.Jobs)),
 		events:    make(map[string][]entry),
 		orders:    make(map[string][]*TrainingJob),
+		objects:   make(map[string][]object),
 	}
 	for i := range a.Roles {
 		r := &a.Roles[i]
@@ -100,14 +102,10 @@ func (x *index) indexEvents() {
 	oldest := x.account.Now.Add(-eventHistory)
 	for i := range x.account.Events {
 		r := &x.account.Events[i]
-		if cmp.Or(r.EventCategory, "Management") != "Management" || r.EventTime.Before(oldest) || r.EventTime.After(x.account.Now) {
+		if r.category() != "Management" || r.EventTime.Before(oldest) || r.EventTime.After(x.account.Now) {
 			continue
 		}
-		id := r.EventID
-		if id == "" {
-			id = uuid(fmt.Sprint("event", i))
-		}
-		x.events[r.AWSRegion] = append(x.events[r.AWSRegion], entry{r, id})
+		x.events[r.AWSRegion] = append(x.events[r.AWSRegion], entry{r, r.id(i)})
 	}
 	for _, events := range x.events {
 		slices.SortStableFunc(events, func(p, q entry) int {

@@ -63,6 +63,7 @@ var operations = byAction(
 	operation{service: "s3", name: "ListBuckets", needs: "s3:ListAllMyBuckets", protocol: restXML, regional: true, resource: anyResource, serve: listBuckets},
 	operation{service: "s3", name: "GetBucketEncryption", needs: "s3:GetEncryptionConfiguration", protocol: restXML, regional: true, resource: bucketResource, serve: getBucketEncryption},
 	operation{service: "s3", name: "GetBucketPolicy", protocol: restXML, regional: true, resource: bucketResource, serve: getBucketPolicy},
+	operation{service: "s3", name: "ListObjectsV2", protocol: restXML, regional: true, needs: "s3:ListBucket", resource: bucketResource, serve: listObjects},
 	operation{service: "s3", name: "GetObject", protocol: restXML, regional: true, resource: objectResource, serve: getObject},
 
 	operation{service: "kms", name: "DescribeKey", protocol: json11, regional: true, resource: keyResource, serve: describeKey},

@@ -80,6 +80,7 @@ type (
 // ResourceARN is a resource of a record.
 type ResourceARN struct {
 	ARN       string `json:"ARN,omitempty"`
+	ARNPrefix string `json:"ARNPrefix,omitempty"` // of a list, the objects it may give
 	AccountID string `json:"accountId,omitempty"`
 	Type      string `json:"type,omitempty"`
 }

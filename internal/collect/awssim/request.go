@@ -17,12 +17,13 @@ type request struct {
 	op       string // the operation's name; for a service we do not know, method and path
 	retry    bool   // the client says that this is not its first attempt
 	protocol protocol
-	form     url.Values // query protocol
+	form     url.Values // of the query protocol, and the query of S3
 	body     []byte     // JSON protocols
 	// Of S3.
 	bucket, object string
 	byteRange      string // the Range header
 	query          url.Values
+	ifMatch        string // an ETag, quotes included
 }
 
 // maxBody is above any request of the read list.
@@ -68,8 +69,11 @@ func readRequest(r *http.Request) (*request, error) {
 		if r.Method == http.MethodGet && bucket != "" && key == "" && r.URL.Query().Has("encryption") {
 			q.op, q.bucket = "GetBucketEncryption", bucket
 		}
+		if r.Method == http.MethodGet && bucket != "" && key == "" && r.URL.Query().Get("list-type") == "2" {
+			q.op, q.bucket, q.form = "ListObjectsV2", bucket, r.URL.Query()
+		}
 		if r.Method == http.MethodGet && bucket != "" && key != "" && r.URL.Query().Get("x-id") == "GetObject" { // as the SDKs sign their calls
-			q.op, q.bucket, q.object, q.byteRange = "GetObject", bucket, key, r.Header.Get("Range")
+			q.op, q.bucket, q.object, q.byteRange, q.ifMatch = "GetObject", bucket, key, r.Header.Get("Range"), r.Header.Get("If-Match")
 		}
 	default:
 		q.protocol, q.op = restJSON, r.Method+" "+r.URL.Path

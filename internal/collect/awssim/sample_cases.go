@@ -28,7 +28,7 @@ func sampleTrails() []Trail {
 	return []Trail{
 		{Name: "retail-management", MultiRegion: true, Bucket: "retail-cloudtrail", StartedAt: ago(900),
 			Selectors: []EventSelector{{ReadWriteType: "WriteOnly", ExcludeManagementEventSources: []string{"kms.amazonaws.com"}}}},
-		{Name: "ml-objects", Bucket: "retail-cloudtrail", KeyPrefix: "ml-objects", StartedAt: ago(300), Advanced: []AdvancedEventSelector{{
+		{Name: "ml-objects", Bucket: "retail-cloudtrail", KeyPrefix: "ml-objects", StartedAt: ago(300), SelectedAt: objectsLogged, Advanced: []AdvancedEventSelector{{
 			Name: "objects of retail-ml-churn",
 			FieldSelectors: []FieldSelector{
 				{Field: "eventCategory", Equals: []string{"Data"}},

@@ -280,7 +280,7 @@ func (s *sample) addData(f *family, who UserIdentity, at time.Time, j *TrainingJ
 		at := at.Add(time.Duration(i) * 20 * time.Second)
 		bucket, prefix, _ := strings.Cut(strings.TrimPrefix(source.S3Uri, "s3://"), "/")
 		list := dataEvent(viaService(event(who, at, j.Region, "s3:ListObjects", map[string]any{"bucketName": bucket, "prefix": prefix, "list-type": "2"}), serviceName))
-		list.Resources = []ResourceARN{{ARN: bucketARN(bucket), AccountID: sampleID, Type: "AWS::S3::Bucket"}}
+		list.Resources = []ResourceARN{{ARNPrefix: bucketARN(bucket) + "/" + prefix, Type: "AWS::S3::Object"}, {ARN: bucketARN(bucket), AccountID: sampleID, Type: "AWS::S3::Bucket"}}
 		s.add(list)
 		if source.S3DataType == "ManifestFile" {
 			s.add(object(at.Add(time.Second), "GetObject", source.S3Uri))
@@ -353,6 +353,8 @@ func (s *sample) addUserCode(f *family, who UserIdentity, at time.Time, j *Train
 		s.add(script(time.Second, "ssm:GetParameter", map[string]any{"name": "/vision/shelf/threshold"}))
 	case "search-ranking":
 		r := dataEvent(script(0, "s3:DeleteObject", map[string]any{"bucketName": "retail-ml-search-ranking", "key": "lambdamart/tmp/cache"}))
+		r.Resources = []ResourceARN{{ARN: bucketARN("retail-ml-search-ranking") + "/lambdamart/tmp/cache", Type: "AWS::S3::Object"},
+			{ARN: bucketARN("retail-ml-search-ranking"), AccountID: sampleID, Type: "AWS::S3::Bucket"}}
 		s.add(denied(r, "AccessDenied", "s3:DeleteObject", bucketARN("retail-ml-search-ranking")+"/lambdamart/tmp/cache",
 			"with an explicit deny in an identity-based policy"))
 	case "platform-canary":

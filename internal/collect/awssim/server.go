@@ -114,8 +114,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.bucketRegion != "" {
 		w.Header().Set("X-Amz-Bucket-Region", a.bucketRegion)
 	}
-	if a.contentRange != "" {
-		w.Header().Set("Content-Range", a.contentRange)
+	for name, value := range map[string]string{"Content-Range": a.contentRange, "Content-Encoding": a.contentEncoding, "ETag": a.etag} {
+		if value != "" {
+			w.Header().Set(name, value)
+		}
 	}
 	if r.Context().Err() != nil {
 		return
@@ -125,12 +127,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // answer is what is sent, and the fault that is still to be done to it meanwhile.
 type answer struct {
-	body         []byte
-	status       int
-	contentType  string
-	bucketRegion string
-	contentRange string
-	fault        FaultKind
+	body            []byte
+	status          int
+	contentType     string
+	bucketRegion    string
+	contentRange    string
+	contentEncoding string
+	etag            string
+	fault           FaultKind
 }
 
 func (p protocol) refuse(e *apiError, requestID string) answer {
@@ -149,10 +153,19 @@ func (s *Server) answer(ctx context.Context, q *request) answer {
 		result, err := c.operation.serve(c)
 		if err == nil {
 			a := answer{body: c.encode(result, requestID), status: http.StatusOK, contentType: op.protocol.contentType(), fault: c.faultKind()}
-			if object, ok := result.(*part); ok && object.contentRange != "" {
-				a.status, a.contentRange = http.StatusPartialContent, object.contentRange
-			}
-			if document, ok := result.(string); ok && op.protocol == restXML && !strings.HasPrefix(document, "<") {
+			switch r := result.(type) {
+			case *part:
+				a.contentType, a.contentEncoding = "application/octet-stream", r.encoding
+				if r.key != "" {
+					a.etag = r.etag()
+				}
+				if r.contentRange != "" {
+					a.status, a.contentRange = http.StatusPartialContent, r.contentRange
+				}
+			case string:
+				if strings.HasPrefix(r, "<") {
+					return a
+				}
 				a.contentType = "application/json" // the policy itself
 			}
 			return a
@@ -258,6 +271,9 @@ func send(w http.ResponseWriter, status int, body []byte, fault FaultKind) {
 		w.Write(body[:len(body)/2])
 		http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler) // ends the connection: half of what Content-Length promised has been sent
+	case Truncate:
+		body = body[:len(body)/2]
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	case Garble:
 		body = append([]byte("<<<"), body[:len(body)/2]...)
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))

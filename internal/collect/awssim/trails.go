@@ -26,6 +26,7 @@ type Trail struct {
 	Stopped       bool // IsLogging is its opposite
 	StartedAt     time.Time
 	StoppedAt     time.Time
+	SelectedAt    time.Time // since when the selectors are what they are: of what was before, there are no log files
 	DeliveredAt   time.Time // empty: five minutes before now, unless the trail is stopped or has a DeliveryError
 	DeliveryError string    // what S3 last answered, such as AccessDenied or NoSuchBucket
 
@@ -158,7 +159,7 @@ func (a *Account) wireTrail(t *Trail) wireTrail {
 		Name:                       t.Name,
 		TrailARN:                   a.TrailARN(t),
 		HomeRegion:                 t.homeRegion(),
-		S3BucketName:               cmp.Or(t.Bucket, "aws-cloudtrail-logs-"+cmp.Or(t.Owner, a.ID)),
+		S3BucketName:               a.logBucket(t),
 		S3KeyPrefix:                t.KeyPrefix,
 		KmsKeyId:                   t.KMSKey,
 		IncludeGlobalServiceEvents: !t.NoGlobalEvents,

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -12,7 +13,7 @@ import (
 
 // FactsVersion is the version of what [Facts] keeps of a record. Raise it with
 // every change of UseKey, Who, Params or Denial.
-const FactsVersion = 2
+const FactsVersion = 3
 
 // UseKey is what is kept of one call, in CloudTrail's own words. It is
 // comparable: it is the map key that groups calls, and their sort order.
@@ -101,6 +102,18 @@ type Params struct {
 	// TrailName is the trail that PutEventSelectors changes, by name or ARN; the
 	// other calls on trails have it in Name.
 	TrailName string `json:"trailName,omitempty"`
+
+	// Names that were too many to keep each are kept by what they begin with
+	// ([UseKey.Collapsed]): each of these stands instead of the field that it is named
+	// after, which is then empty, and ends in a star that is no part of the name. "*"
+	// alone means any. VersionID is then "*" where the calls named versions, and
+	// CopySources ends in "*?versionId=*" where the sources did.
+	Keys         string `json:"key*,omitempty"`
+	CopySources  string `json:"x-amz-copy-source*,omitempty"`
+	S3ARNs       string `json:"encryptionContext.aws:s3:arn*,omitempty"`
+	Prefixes     string `json:"prefix*,omitempty"`
+	LogStreams   string `json:"logStreamName*,omitempty"`
+	TrainingJobs string `json:"trainingJobName*,omitempty"`
 }
 
 // param is one kept request parameter: its name in CloudTrail and its place.
@@ -140,7 +153,26 @@ var params = []param{
 	{"trainingJobDefinition.roleArn", func(p *Params) *string { return &p.TuningRoleARN }},
 	{"encryptionContext.aws:s3:arn", func(p *Params) *string { return &p.S3ARN }},
 	{"x-amz-grants", func(p *Params) *string { return &p.Grants }},
+	{"key*", func(p *Params) *string { return &p.Keys }},
+	{"x-amz-copy-source*", func(p *Params) *string { return &p.CopySources }},
+	{"encryptionContext.aws:s3:arn*", func(p *Params) *string { return &p.S3ARNs }},
+	{"prefix*", func(p *Params) *string { return &p.Prefixes }},
+	{"logStreamName*", func(p *Params) *string { return &p.LogStreams }},
+	{"trainingJobName*", func(p *Params) *string { return &p.TrainingJobs }},
 }
+
+// requested are the places of the params that are taken from a request as they are: the
+// others are made of several, and no request's own.
+var requested = func() map[string]int {
+	names := make(map[string]int)
+	for i, q := range params {
+		if q.name == "trainingJobDefinition.roleArn" {
+			break
+		}
+		names[q.name] = i
+	}
+	return names
+}()
 
 // Get returns a kept parameter by its CloudTrail name, empty when it was not
 // given or is not kept.
@@ -258,14 +290,16 @@ type Record struct {
 	} `json:"userIdentity"`
 	RequestParameters json.RawMessage `json:"requestParameters"`
 	ResponseElements  json.RawMessage `json:"responseElements"`
-	Resources         []struct {
-		ARN       string `json:"ARN"`
-		ARNPrefix string `json:"ARNPrefix"`
-	} `json:"resources"`
-	Addendum *struct {
+	Resources         []resource      `json:"resources"`
+	Addendum          *struct {
 		Reason          string `json:"reason"`
 		OriginalEventID string `json:"originalEventID"`
 	} `json:"addendum"`
+}
+
+type resource struct {
+	ARN       string `json:"ARN"`
+	ARNPrefix string `json:"ARNPrefix"`
 }
 
 // DecodeRecord reads one CloudTrail record. It errs on anything that is no
@@ -275,6 +309,11 @@ func DecodeRecord(data []byte) (*Record, error) {
 	if err := json.Unmarshal(data, r); err != nil {
 		return nil, fmt.Errorf("CloudTrail record: %w", err)
 	}
+	return r.checked()
+}
+
+// checked errs on a record that lacks what makes it one.
+func (r *Record) checked() (*Record, error) {
 	for _, f := range []struct{ name, value string }{
 		{"eventID", r.EventID}, {"eventSource", r.EventSource}, {"eventName", r.EventName},
 	} {
@@ -377,10 +416,24 @@ func responseError(raw json.RawMessage, message string) (code, msg string) {
 		Code    string `json:"errorCode"`
 		Message string `json:"errorMessage"`
 	}
-	if len(raw) == 0 || json.Unmarshal(raw, &e) != nil {
+	if !mentions(raw) || json.Unmarshal(raw, &e) != nil {
 		return "", message
 	}
 	return e.Code, cmp.Or(message, e.Message)
+}
+
+// mentions reports whether a name may be errorCode or errorMessage to encoding/json,
+// which compares without regard to case, beyond ASCII too, and knows escapes.
+func mentions(raw []byte) bool {
+	for i, b := range raw {
+		if b >= 0x80 || b == '\\' {
+			return true
+		}
+		if b|0x20 == 'r' && i > 0 && raw[i-1]|0x20 == 'r' {
+			return true
+		}
+	}
+	return false
 }
 
 func keptParams(raw json.RawMessage) Params {
@@ -388,38 +441,44 @@ func keptParams(raw json.RawMessage) Params {
 	if len(raw) == 0 {
 		return p
 	}
-	var m map[string]json.RawMessage
-	if json.Unmarshal(raw, &m) != nil {
-		return p
-	}
-	for _, q := range params {
-		if v, ok := m[q.name]; ok {
-			*q.field(&p) = text(v)
-		}
-	}
-	var context map[string]json.RawMessage
-	if v, ok := m["encryptionContext"]; ok && json.Unmarshal(v, &context) == nil {
-		p.S3ARN = text(context["aws:s3:arn"])
-	}
-	var definition struct {
-		RoleARN json.RawMessage `json:"roleArn"`
-	}
-	if v, ok := m["trainingJobDefinition"]; ok && json.Unmarshal(v, &definition) == nil {
-		p.TuningRoleARN = text(definition.RoleARN)
-	}
 	var grants []string
-	for name := range m {
-		if strings.HasPrefix(name, "x-amz-grant-") {
-			grants = append(grants, name)
+	for quoted, v := range members(raw) {
+		name := named(quoted)
+		if i, ok := requested[string(name)]; ok {
+			*params[i].field(&p) = text(v)
+			continue
+		}
+		switch {
+		case string(name) == "encryptionContext":
+			p.S3ARN = ""
+			for quoted, v := range members(v) {
+				if string(named(quoted)) == "aws:s3:arn" {
+					p.S3ARN = text(v)
+				}
+			}
+		case string(name) == "trainingJobDefinition":
+			var definition struct {
+				RoleARN json.RawMessage `json:"roleArn"`
+			}
+			if p.TuningRoleARN = ""; json.Unmarshal(v, &definition) == nil {
+				p.TuningRoleARN = text(definition.RoleARN)
+			}
+		case bytes.HasPrefix(name, []byte("x-amz-grant-")):
+			grants = append(grants, string(name))
 		}
 	}
-	slices.Sort(grants)
-	p.Grants = strings.Join(grants, ",")
+	if len(grants) > 0 {
+		slices.Sort(grants)
+		p.Grants = strings.Join(slices.Compact(grants), ",")
+	}
 	return p
 }
 
 // text gives a scalar as text; CloudTrail also sends one-element lists.
 func text(raw json.RawMessage) string {
+	if s, ok := plain(raw); ok {
+		return string(s)
+	}
 	var v any
 	if json.Unmarshal(raw, &v) != nil {
 		return ""

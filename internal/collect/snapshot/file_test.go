@@ -156,7 +156,7 @@ func TestReadRefuses(t *testing.T) {
 		"an unknown key":     {strings.Replace(data, `"caller"`, `"callers"`, 1), `where "caller" should be`},
 		"a misplaced key":    {strings.Replace(data, `"usage": [`, `"jobs": [`, 1), `where "usage" should be`},
 		"a missing key":      {strings.Replace(data, "\"caller\": \"arn:aws:sts::123456789012:assumed-role/a/b\",\n", "", 1), `where "caller" should be`},
-		"a duplicate key":    {strings.Replace(data, `"factsVersion": 2`, `"schemaVersion": 2`, 1), `where "factsVersion" should be`},
+		"a duplicate key":    {strings.Replace(data, `"factsVersion": 3`, `"schemaVersion": 2`, 1), `where "factsVersion" should be`},
 		"a list that is not": {strings.Replace(data, `"gaps": [`, `"gaps": {`, 1), "gaps"},
 		"a broken gzip":      {"\x1f\x8bxx", "not a snapshot"},
 	} {

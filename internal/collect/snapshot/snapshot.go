@@ -90,10 +90,15 @@ type Regions struct {
 }
 
 // Asked is what the run was asked to read: the selectors of --role as given,
-// and the source of usage ("lookup" or "none").
+// and the sources of usage.
 type Asked struct {
 	Roles []string `json:"roles,omitempty"`
-	Usage string   `json:"usage"`
+	// Usage is "lookup" where Event history was asked alone, "none" where nothing
+	// was, and "files" where log files were, with or without Event history.
+	Usage string `json:"usage"`
+	// Sources are those of "files", as given ("trail", "s3://bucket/prefix/",
+	// "dir:PATH", "lookup").
+	Sources []string `json:"sources,omitempty"`
 	// Catalog is the version of the catalogue of actions of the program that asked,
 	// empty where it does not say.
 	Catalog string `json:"catalog,omitempty"`
@@ -122,7 +127,10 @@ type Coverage struct {
 	EventClasses []string `json:"eventClasses,omitempty"`
 	// Scope says in words what part of the source is meant, e.g. "all" or
 	// "EventName=CreateTrainingJob".
-	Scope   string `json:"scope,omitempty"`
+	Scope string `json:"scope,omitempty"`
+	// Trail is the ARN of the trail that wrote the log files, of a source that is log
+	// files; empty where that is not known: then nobody knows what they leave out.
+	Trail   string `json:"trail,omitempty"`
 	Asked   Window `json:"asked,omitzero"`
 	Covered Window `json:"covered,omitzero"`
 	// Items counts what was read: jobs, roles, events.
@@ -152,7 +160,18 @@ const (
 	SourceBucketList   = "s3:ListBuckets"
 	SourceRepositories = "ecr:DescribeRepositories"
 	SourceKeyList      = "kms:ListKeys"
+
+	// Log files of CloudTrail: of the account's own trails, of a bucket that was
+	// named, of a folder.
+	SourceTrail  = "trail"
+	SourceBucket = "s3"
+	SourceFolder = "dir"
 )
+
+// IsLogFiles reports whether a source of usage is log files of CloudTrail.
+func IsLogFiles(source string) bool {
+	return source == SourceTrail || source == SourceBucket || source == SourceFolder
+}
 
 // ScopeAll is the scope of a source that was read whole.
 const ScopeAll = "all"
@@ -274,6 +293,8 @@ type ManagedPolicy struct {
 type ResourcePolicy struct {
 	// ARN is the bucket's or the key's.
 	ARN string `json:"arn"`
+	// Region is where a bucket lies, as S3 answered; empty for a key.
+	Region string `json:"region,omitempty"`
 	// Aliases are the names ("alias/...") by which jobs and calls named a key, as
 	// far as they are known to mean it: in its own region and account.
 	Aliases  []string `json:"aliases,omitempty"`
@@ -311,7 +332,7 @@ type Usage struct {
 	// FirstEventID and LastEventID are CloudTrail's eventIDs of those two calls.
 	FirstEventID string `json:"firstEventId,omitempty"`
 	LastEventID  string `json:"lastEventId,omitempty"`
-	// Source is where the calls were read (SourceLookup).
+	// Source is where the calls were read: SourceLookup, or one of log files.
 	Source string `json:"source"`
 }
 
@@ -320,9 +341,10 @@ func (s *Snapshot) Sort() {
 	slices.Sort(s.Regions.Read)
 	slices.Sort(s.Regions.Enabled)
 	slices.Sort(s.Asked.Roles)
+	slices.Sort(s.Asked.Sources)
 	slices.SortFunc(s.Coverage, func(a, b Coverage) int {
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Region, b.Region), cmp.Compare(a.Scope, b.Scope),
-			a.Asked.From.Compare(b.Asked.From))
+			a.Asked.From.Compare(b.Asked.From), slices.Compare(a.EventClasses, b.EventClasses), cmp.Compare(a.Trail, b.Trail))
 	})
 	slices.SortFunc(s.Gaps, func(a, b Gap) int {
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Region, b.Region), cmp.Compare(a.Scope, b.Scope),

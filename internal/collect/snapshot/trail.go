@@ -3,6 +3,7 @@ package snapshot
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -41,6 +42,35 @@ type Trail struct {
 	// each has a gap.
 	Unread []string `json:"unread,omitempty"`
 }
+
+// ChangedAt is when the trail was last changed, as far as calls on record tell: to
+// what it logs, or whether. Zero for never.
+// Source: AWS CloudTrail API reference (PutEventSelectors, UpdateTrail ...).
+func (t *Trail) ChangedAt(usage []Usage) time.Time {
+	var last time.Time
+	for i := range usage {
+		u := &usage[i]
+		if !u.ChangesTrail() || u.ErrorCode != "" {
+			continue
+		}
+		if name := cmp.Or(u.Params.TrailName, u.Params.Name); (name == t.ARN || name == t.Name && u.Region == t.HomeRegion) && u.Last.After(last) {
+			last = u.Last
+		}
+	}
+	return last
+}
+
+// Account is the account that made the trail: of an organization's trail, not
+// always this one.
+func (t *Trail) Account() string {
+	if p := strings.SplitN(t.ARN, ":", 6); len(p) == 6 {
+		return p[4]
+	}
+	return ""
+}
+
+// Sees reports whether the trail records calls of a region.
+func (t *Trail) Sees(region string) bool { return t.MultiRegion || t.HomeRegion == region }
 
 // EventSelector is a basic event selector (CloudTrail API_EventSelector).
 type EventSelector struct {

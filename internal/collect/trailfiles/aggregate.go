@@ -1,0 +1,367 @@
+package trailfiles
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+
+	"sagemaker-role-audit/internal/collect/snapshot"
+)
+
+// aggregate groups the kept calls and knows them by id. Calls come in one order,
+// whatever the number of workers: that of the files, by account, region, day and name.
+// So what the limits do depends on the files alone.
+type aggregate struct {
+	limits  Limits
+	sources []string
+
+	events   map[eventID]event
+	names    map[eventID]string // of ids that are no UUID, and of those that restate
+	families map[string]*family // by packed key
+	groups   int
+	objects  int // the limit of a family now
+
+	duplicates, forgotten, dropped, unique int64
+	firstDropped                           string
+}
+
+// eventID is a UUID, or half the SHA-256 of an id that is none.
+type eventID [16]byte
+
+// event is a kept call that is remembered by id.
+type event struct {
+	group    *group
+	at       int64 // microseconds, Unix
+	file     uint32
+	addendum bool
+}
+
+// family is the calls that are alike but for the names of their objects.
+type family struct {
+	source  int
+	depth   int // of the folders by which they are kept, exact for by name
+	members map[string]*group
+	objects int // that were told apart by name
+	alone   bool
+}
+
+const exact = 1 << 30
+
+// group is the calls that are alike.
+type group struct {
+	into        *group // what it collapsed into
+	count       int
+	first, last int64
+	firstID     string
+	lastID      string
+}
+
+// found is a kept call on its way from a worker: its key packed, the family's part and
+// the rest.
+type found struct {
+	family, rest string
+	alone        bool // the family has no names to collapse
+	id           eventID
+	name         string // the record's own id where that is not the UUID in id
+	at           int64
+	addendum     bool
+}
+
+func newAggregate(limits Limits, sources []string) *aggregate {
+	return &aggregate{
+		limits: limits, sources: sources, objects: limits.Objects,
+		events: make(map[eventID]event), names: make(map[eventID]string), families: make(map[string]*family),
+	}
+}
+
+func foundIn(source int, r *snapshot.Record, key *snapshot.UseKey) found {
+	f := found{at: r.EventTime.UnixMicro(), addendum: r.Addendum != nil}
+	whole := false
+	if f.id, whole = eventIDOf(r.ID()); !whole || r.ID() != r.EventID {
+		f.name = r.EventID
+	}
+	var none snapshot.UseKey
+	family := key.Collapsed(0)
+	b := packed(append(make([]byte, 0, 256), byte(source)), &family, &none)
+	f.family, f.alone = string(b), !family.IsCollapsed()
+	if !f.alone {
+		f.rest = string(packed(b[:0], key, &family))
+	}
+	return f
+}
+
+// eventIDOf packs an id, and reports whether it can be had back.
+func eventIDOf(id string) (e eventID, whole bool) {
+	if len(id) == 36 && id[8] == '-' && id[13] == '-' && id[18] == '-' && id[23] == '-' {
+		packed := id[:8] + id[9:13] + id[14:18] + id[19:23] + id[24:]
+		if _, err := hex.Decode(e[:], []byte(packed)); err == nil && packed == strings.ToLower(packed) {
+			return e, true
+		}
+	}
+	sum := sha256.Sum256([]byte(id))
+	copy(e[:], sum[:])
+	return e, false
+}
+
+func (e eventID) String() string {
+	h := hex.EncodeToString(e[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+func (a *aggregate) nameOf(id eventID) string {
+	if name, ok := a.names[id]; ok {
+		return name
+	}
+	return id.String()
+}
+
+// add adds a call of file number file. Of several with one id the last restatement
+// counts (an addendum: CloudTrail User Guide, cloudtrail-event-reference-record-contents),
+// else the latest.
+func (a *aggregate) add(f *found, file uint32) {
+	former, again := a.events[f.id]
+	if again {
+		a.duplicates++
+		if !f.replaces(&former, a.nameOf(f.id)) {
+			return
+		}
+	}
+	g := a.group(f)
+	if g == nil {
+		a.dropped++
+		return
+	}
+	if !again {
+		a.unique++
+	}
+	delete(a.names, f.id)
+	if f.name != "" {
+		a.names[f.id] = f.name
+	}
+	a.events[f.id] = event{group: g, at: f.at, file: file, addendum: f.addendum}
+	if len(a.events) > a.limits.Events {
+		a.forget()
+	}
+}
+
+func (f *found) replaces(d *event, name string) bool {
+	if f.addendum != d.addendum {
+		return f.addendum
+	}
+	own := f.name
+	if own == "" {
+		own = f.id.String()
+	}
+	return cmp.Or(cmp.Compare(f.at, d.at), cmp.Compare(own, name)) > 0
+}
+
+// forget counts and forgets the half of the remembered calls that was delivered first:
+// a call that is delivered again comes soon after.
+func (a *aggregate) forget() {
+	type place struct {
+		file uint32
+		at   int64
+		id   eventID
+	}
+	all := make([]place, 0, len(a.events))
+	for id, e := range a.events {
+		all = append(all, place{e.file, e.at, id})
+	}
+	slices.SortFunc(all, func(x, y place) int {
+		return cmp.Or(cmp.Compare(x.file, y.file), cmp.Compare(x.at, y.at), slices.Compare(x.id[:], y.id[:]))
+	})
+	for _, p := range all[:(len(all)+1)/2] {
+		e := a.events[p.id]
+		e.group.see(e.at, a.nameOf(p.id))
+		delete(a.events, p.id)
+		delete(a.names, p.id)
+		a.forgotten++
+	}
+}
+
+// see counts a call.
+func (g *group) see(at int64, id string) {
+	g = g.end()
+	if g.count == 0 || cmp.Or(cmp.Compare(at, g.first), cmp.Compare(id, g.firstID)) < 0 {
+		g.first, g.firstID = at, id
+	}
+	if g.count == 0 || cmp.Or(cmp.Compare(at, g.last), cmp.Compare(id, g.lastID)) > 0 {
+		g.last, g.lastID = at, id
+	}
+	g.count++
+}
+
+func (g *group) end() *group {
+	for g.into != nil {
+		if g.into.into != nil {
+			g.into = g.into.into
+		}
+		g = g.into
+	}
+	return g
+}
+
+// group finds the group of a call, nil where there is no room for another.
+func (a *aggregate) group(f *found) *group {
+	fam := a.families[f.family]
+	if fam == nil {
+		if !a.room() {
+			return nil
+		}
+		fam = &family{source: int(f.family[0]), depth: exact, members: make(map[string]*group, 1), alone: f.alone}
+		a.families[f.family] = fam
+	}
+	rest := f.rest
+	if fam.depth != exact {
+		base := a.base(f.family)
+		key := unpacked(rest, base).Collapsed(fam.depth)
+		rest = string(packed(nil, &key, &base))
+	}
+	if g := fam.members[rest]; g != nil {
+		return g
+	}
+	if !a.room() && (fam.alone || len(fam.members) < a.objects) {
+		return nil // else the family collapses, and takes the call in
+	}
+	// Room may have been made by collapsing this very family.
+	if fam.depth != exact {
+		base := a.base(f.family)
+		key := unpacked(f.rest, base).Collapsed(fam.depth)
+		rest = string(packed(nil, &key, &base))
+		if g := fam.members[rest]; g != nil {
+			return g
+		}
+	}
+	g := new(group)
+	fam.members[rest] = g
+	a.groups++
+	if fam.depth == exact {
+		fam.objects++
+	}
+	if len(fam.members) > a.objects {
+		a.collapse(f.family, fam)
+	}
+	return g
+}
+
+// room makes room for one group more, and reports whether there is: it halves the
+// number of names that a family may keep, as often as need be.
+func (a *aggregate) room() bool {
+	for a.groups >= a.limits.Groups && a.objects > 1 {
+		a.objects = max(1, a.objects/2)
+		for key, fam := range a.families {
+			if len(fam.members) > a.objects {
+				a.collapse(key, fam)
+			}
+		}
+	}
+	return a.groups < a.limits.Groups
+}
+
+func (a *aggregate) base(key string) snapshot.UseKey { return unpacked(key[1:], snapshot.UseKey{}) }
+
+// collapse keeps a family's names by the deepest folders that are few enough. How deep
+// that is depends on the names alone, not on their order: the deeper, the more.
+func (a *aggregate) collapse(key string, fam *family) {
+	if fam.alone {
+		return
+	}
+	base := a.base(key)
+	if fam.depth == exact {
+		fam.depth = 0
+		for rest := range fam.members {
+			k := unpacked(rest, base)
+			p := &k.Params
+			for _, name := range []string{p.Key, p.S3ARN, p.CopySource, p.Prefix, p.LogStreamName, p.TrainingJobName} {
+				fam.depth = max(fam.depth, min(strings.Count(name, "/"), maxFolders))
+			}
+		}
+		fam.depth++ // the first step leads to the names' own folders
+	}
+	a.groups -= len(fam.members)
+	for len(fam.members) > a.objects && fam.depth > 0 {
+		fam.depth--
+		members := make(map[string]*group)
+		for rest, g := range fam.members {
+			k := unpacked(rest, base).Collapsed(fam.depth)
+			short := string(packed(nil, &k, &base))
+			to := members[short]
+			if to == nil {
+				to = new(group)
+				members[short] = to
+			}
+			to.merge(g)
+		}
+		fam.members = members
+	}
+	a.groups += len(fam.members)
+}
+
+// maxFolders bounds how often a family collapses. A key of S3 may have a thousand.
+const maxFolders = 32
+
+// merge takes over what g counted.
+func (to *group) merge(g *group) {
+	if g.count > 0 {
+		if to.count == 0 || cmp.Or(cmp.Compare(g.first, to.first), cmp.Compare(g.firstID, to.firstID)) < 0 {
+			to.first, to.firstID = g.first, g.firstID
+		}
+		if to.count == 0 || cmp.Or(cmp.Compare(g.last, to.last), cmp.Compare(g.lastID, to.lastID)) > 0 {
+			to.last, to.lastID = g.last, g.lastID
+		}
+		to.count += g.count
+	}
+	*g = group{into: to}
+}
+
+// usage gives all groups, and what has collapsed. It ends the aggregate, which it takes
+// apart on its way.
+func (a *aggregate) usage() ([]snapshot.Usage, []Collapse) {
+	for id, e := range a.events {
+		e.group.see(e.at, a.nameOf(id))
+	}
+	a.events, a.names = nil, nil
+	all := make([]snapshot.Usage, 0, a.groups)
+	var collapsed []Collapse
+	for key, fam := range a.families {
+		base := a.base(key)
+		calls := int64(0)
+		for rest, g := range fam.members {
+			if g.count == 0 {
+				continue // all its calls were restated
+			}
+			calls += int64(g.count)
+			all = append(all, snapshot.Usage{
+				UseKey: unpacked(rest, base), Count: g.count, Source: a.sources[fam.source],
+				First: time.UnixMicro(g.first).UTC(), Last: time.UnixMicro(g.last).UTC(), FirstEventID: g.firstID, LastEventID: g.lastID,
+			})
+		}
+		if fam.depth != exact {
+			collapsed = append(collapsed, collapseOf(&base, fam, calls))
+		}
+		delete(a.families, key)
+	}
+	slices.SortFunc(all, func(x, y snapshot.Usage) int {
+		return cmp.Or(x.UseKey.Compare(y.UseKey), cmp.Compare(x.Source, y.Source))
+	})
+	slices.SortFunc(collapsed, func(x, y Collapse) int {
+		return cmp.Or(cmp.Compare(x.Role.ARN, y.Role.ARN), cmp.Compare(x.Role.ID, y.Role.ID), cmp.Compare(x.Caller, y.Caller),
+			cmp.Compare(x.EventSource, y.EventSource), cmp.Compare(x.EventName, y.EventName), cmp.Compare(x.Bucket, y.Bucket),
+			cmp.Compare(x.ErrorCode, y.ErrorCode), cmp.Compare(x.Region, y.Region), cmp.Compare(x.Objects, y.Objects), cmp.Compare(x.Calls, y.Calls), cmp.Compare(x.Prefixes, y.Prefixes))
+	})
+	return all, collapsed
+}
+
+func collapseOf(base *snapshot.UseKey, fam *family, calls int64) Collapse {
+	bucket := base.Params.BucketName
+	if arn := base.Params.S3ARNs; bucket == "" && arn != "" {
+		_, bucket, _ = strings.Cut(strings.TrimSuffix(arn, "/*"), ":::")
+	}
+	return Collapse{
+		Role: base.Role, Caller: base.Caller, EventSource: base.EventSource, EventName: base.EventName, ErrorCode: base.ErrorCode, Region: base.Region,
+		Bucket: bucket, Objects: fam.objects, Prefixes: len(fam.members), Calls: calls,
+	}
+}
