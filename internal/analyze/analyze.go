@@ -44,7 +44,9 @@ type audit struct {
 	proposal ProposalOptions
 	// unseenWhy says of each action of the catalogue why it is not known, in any role,
 	// whether it was called; empty where it is.
-	unseenWhy  []string
+	unseenWhy []string
+	// opening holds what opens found, by statement: roles share managed policies.
+	opening    sync.Map
 	lists      actionLists
 	reachables func() *reachable
 }

@@ -52,9 +52,13 @@ func (a *audit) findings(j *judgement) []report.Finding {
 			if h.severity.Rank() > r.least.Rank() {
 				h.severity = r.least
 			}
+			remedy := r.remedy
+			if h.owned && r.id != "full-admin" {
+				remedy = "Replace the policy, whose statements are AWS's own to edit: see the proposed policy."
+			}
 			out = append(out, report.Finding{ID: findingID(r.id, j.sub.key, h.subject), Rule: r.id, Severity: h.severity,
 				Role: j.sub.key.ARN, RoleID: j.sub.key.ID, Subject: h.subject, Title: r.title, Detail: h.detail,
-				Remedy: r.remedy, Evidence: list(h.evidence), Statement: h.statement, Controls: list(slices.Concat(r.controls, h.controls))})
+				Remedy: remedy, Evidence: list(h.evidence), Statement: h.statement, Controls: list(slices.Concat(r.controls, h.controls))})
 		}
 	}
 	return out

@@ -45,7 +45,7 @@ func (a *audit) may(j *judgement, action string) bool {
 // from another one.
 func codeHits(a *audit, j *judgement) []hit {
 	return j.grants(func(st *policy.Statement, ref *report.StatementRef) *found {
-		if st.NotAction || everyAction(st) {
+		if st.NotAction || everyAction(st) || !wide(st) {
 			return nil
 		}
 		f := &found{severity: report.High}

@@ -138,6 +138,9 @@ func (a *audit) admitting(j *judgement) []string {
 
 // opens are the actions that change who may use a resource, IAM's own aside.
 func (a *audit) opens(st *policy.Statement) []string {
+	if v, ok := a.opening.Load(st); ok {
+		return v.([]string)
+	}
 	c := a.library.catalog
 	var out []string
 	for _, i := range a.library.expander.Actions(st) {
@@ -145,7 +148,14 @@ func (a *audit) opens(st *policy.Statement) []string {
 			out = append(out, c.Action(i))
 		}
 	}
+	a.opening.Store(st, out)
 	return out
+}
+
+// wide reports whether some resource of a statement has a wildcard: without, it names all
+// that it grants.
+func wide(st *policy.Statement) bool {
+	return st.NotResource || slices.ContainsFunc(st.Resources, func(r string) bool { return strings.ContainsAny(r, "*?") })
 }
 
 // resourceExposure leaves to service-wildcard, s3-every-bucket and kms-every-key what
@@ -153,10 +163,10 @@ func (a *audit) opens(st *policy.Statement) []string {
 // (AWS: sagemaker-roles, ec2:CreateNetworkInterfacePermission).
 func resourceExposure(a *audit, j *judgement) []hit {
 	return j.grants(func(st *policy.Statement, ref *report.StatementRef) *found {
-		if st.NotAction || everyAction(st) {
+		if st.NotAction || everyAction(st) || !wide(st) {
 			return nil
 		}
-		list := slices.DeleteFunc(a.opens(st), func(action string) bool {
+		list := slices.DeleteFunc(slices.Clone(a.opens(st)), func(action string) bool {
 			return slices.ContainsFunc(st.Actions, func(x string) bool { return wholeService.MatchString(x) && policy.MatchAction(x, action) }) ||
 				slices.Contains(kmsOpens, action) || requirable()[action]
 		})

@@ -132,7 +132,7 @@ func (a *audit) holdOn(j *judgement, st *policy.Statement, action, resource stri
 // anywhere is what a statement grants on resources that nobody names: on every one of
 // the action's kind.
 func (a *audit) anywhere(j *judgement, st *policy.Statement, action string, known policy.Context) hold {
-	if !speaksOf(st, action) {
+	if !wide(st) || !speaksOf(st, action) {
 		return hold{}
 	}
 	ks := a.library.kindsOf(action)
@@ -160,8 +160,11 @@ func (a *audit) anywhere(j *judgement, st *policy.Statement, action string, know
 
 // somewhere is what a statement grants on whatever it names.
 func (a *audit) somewhere(j *judgement, st *policy.Statement, action string) hold {
+	if !speaksOf(st, action) {
+		return hold{}
+	}
 	h := a.anywhere(j, st, action, j.grant.known)
-	if !speaksOf(st, action) || st.NotResource {
+	if st.NotResource {
 		return h
 	}
 	for _, r := range a.fitting(st, action) {

@@ -404,6 +404,54 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// TestDataPerimeter: a Deny of buckets of other accounts cures what a condition on the
+// Allow would, and the finding that is left says only what is.
+func TestDataPerimeter(t *testing.T) {
+	perimeter := `{"Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{"StringNotEquals":{"aws:ResourceAccount":"123456789012"}}}`
+	x := ruleSample{rule: "s3-bucket-pattern", policy: documentOfAll(allowing("s3:PutObject", "arn:aws:s3:::sagemaker-*", ""), perimeter), change: running(completedJob("a"))}
+	if found, _ := x.findings(t, x.world(nil)); len(found) > 0 {
+		t.Errorf("%s", found[0].Detail)
+	}
+	x.rule, x.policy = "s3-every-bucket", documentOfAll(allowing("s3:PutObject", "*", ""), perimeter)
+	if found, _ := x.findings(t, x.world(nil)); len(found) != 1 || strings.Contains(found[0].Detail, "those of others") {
+		t.Errorf("%+v", found)
+	}
+	x.rule, x.policy = "s3-key-pattern", documentOfAll(allowing("s3:PutObject", "arn:aws:s3:::*name*", ""), perimeter)
+	if found, _ := x.findings(t, x.world(nil)); len(found) != 1 || found[0].Severity != report.Low || !strings.Contains(found[0].Detail, "in any bucket of the account") {
+		t.Errorf("%+v", found)
+	}
+}
+
+// TestOneFactOneFinding: of one statement the rule that says more speaks, and a statement
+// that another policy's hides nothing of has its own.
+func TestOneFactOneFinding(t *testing.T) {
+	for _, x := range []struct {
+		name, policy string
+		want         []string
+	}{
+		{"administrator", documentOfAll(allowing("*", "*", "")), []string{"full-admin"}},
+		{"IAM whole", documentOfAll(allowing("iam:*", "*", "")), []string{"own-permissions"}},
+		{"S3 whole", documentOfAll(allowing("s3:*", "*", "")), []string{"s3-every-bucket"}},
+		{"everything but IAM", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","NotAction":"iam:*","Resource":"*"}}`, []string{"allow-not-action"}},
+		{"S3 and another service", documentOfAll(allowing("s3:* dynamodb:*", "*", "")), []string{"s3-every-bucket", "service-wildcard"}},
+		{"twice", documentOfAll(allowing("s3:*", "*", ""), allowing("s3:GetObject", "*", "")), []string{"s3-every-bucket", "s3-every-bucket"}},
+		{"narrow", documentOfAll(narrow), nil},
+	} {
+		s := world(x.policy)
+		s.Jobs = []snapshot.Job{completedJob("a")}
+		s.Roles[0].Trust = guarded(`{"StringEquals":{"aws:SourceAccount":"123456789012"}}`)
+		var got []string
+		for _, f := range analyzed(t, s).Findings {
+			if f.Statement != nil {
+				got = append(got, f.Rule)
+			}
+		}
+		if !slices.Equal(got, x.want) {
+			t.Errorf("%s: %v, want %v", x.name, got, x.want)
+		}
+	}
+}
+
 // TestEveryRuleHasASample fails for a rule without a sample or without a near miss, and
 // for one that looks at policies and whose samples point at no statement.
 func TestEveryRuleHasASample(t *testing.T) {
