@@ -104,7 +104,7 @@ and proposes the smallest policy that still works. It never writes to AWS.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(newRun(a), newDemo(a), newReport(a), newDrift(a), newBaseline(a), newExplain(a), newPropose(a), newVerify(a), newCheckJob(a), newPermissions(a), newSimulate(a), newVersion(a))
+	root.AddCommand(newRun(a), newDemo(a), newReport(a), newDrift(a), newBaseline(a), newExplain(a), newPropose(a), newVerify(a), newCheckJob(a), newRules(a), newPermissions(a), newSimulate(a), newVersion(a))
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultCompletionCmd()
 	strict(root)

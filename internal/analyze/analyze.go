@@ -44,7 +44,9 @@ type audit struct {
 	proposal ProposalOptions
 	// unseenWhy says of each action of the catalogue why it is not known, in any role,
 	// whether it was called; empty where it is.
-	unseenWhy  []string
+	unseenWhy []string
+	// opening holds what opens found, by statement: roles share managed policies.
+	opening    sync.Map
 	lists      actionLists
 	reachables func() *reachable
 }
@@ -128,7 +130,7 @@ func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
 	r.Exceptions = o.Exceptions.Apply(r.Findings, s.TakenAt, exceptions.Asked{Complete: r.Complete, Roles: s.Asked.Roles})
 	slices.SortStableFunc(r.Findings, func(x, y report.Finding) int {
 		return cmp.Or(cmp.Compare(x.Severity.Rank(), y.Severity.Rank()), cmp.Compare(x.Role, y.Role),
-			cmp.Compare(x.Rule, y.Rule), cmp.Compare(x.Subject, y.Subject), cmp.Compare(x.ID, y.ID))
+			cmp.Compare(ruleRank(x.Rule), ruleRank(y.Rule)), cmp.Compare(x.Subject, y.Subject), cmp.Compare(x.ID, y.ID))
 	})
 	for _, f := range r.Findings {
 		if f.Accepted != nil {

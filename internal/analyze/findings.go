@@ -4,21 +4,14 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"slices"
 	"strings"
 
 	"sagemaker-role-audit/internal/analyze/policy"
 	"sagemaker-role-audit/internal/analyze/report"
 	"sagemaker-role-audit/internal/collect/snapshot"
 )
-
-// rule is one thing that can be wrong with a role.
-type rule struct {
-	id, title, remedy string
-	// controls are AWS Security Hub controls that speak of the same.
-	// Source: AWS Security Hub, iam-controls.
-	controls []string
-	check    func(*audit, *judgement) []hit
-}
 
 // hit is one place where a rule is broken.
 type hit struct {
@@ -27,70 +20,172 @@ type hit struct {
 	detail    string
 	evidence  []report.Evidence
 	statement *report.StatementRef
+	// tells are the services that it speaks of whole: service-wildcard is silent about
+	// them.
+	tells    []string
+	controls []string // beside the rule's
+	// owned: AWS keeps the statement, so that its place in the policy is no business of
+	// the customer's.
+	owned bool
 }
 
-var rules = []rule{
-	{id: "full-admin", title: "Full administrator access", controls: []string{"IAM.1"},
-		remedy: "Replace it with the proposed policy; a training job never needs every action.", check: fullAdmin},
-	{id: "allow-not-action", title: "Allows everything but a list (NotAction)",
-		remedy: "List the actions that the role needs instead: every new AWS action is granted the day it appears.", check: allowNotAction},
-	{id: "service-wildcard", title: "Allows every action of a service", controls: []string{"IAM.21"},
-		remedy: "Name the actions: see the proposed policy.", check: serviceWildcard},
-	{id: "s3-every-bucket", title: "S3 access to every bucket",
-		remedy: "Limit the resources to the buckets and prefixes that the jobs use: see the proposed policy.", check: s3EveryBucket},
-	{id: "iam-write", title: "May change IAM permissions",
-		remedy: "Remove the IAM actions: whoever runs code in the job can make themselves administrator.", check: iamWrite},
-	{id: "passrole-any", title: "May pass any role (iam:PassRole on *)",
-		remedy: "Limit iam:PassRole to the role's ARN and to iam:PassedToService sagemaker.amazonaws.com; an execution role rarely needs it at all.", check: passRoleAny},
-	{id: "trust-without-sagemaker", title: "SageMaker cannot assume the role",
-		remedy: "Let sagemaker.amazonaws.com assume the role in its trust policy (sts:AssumeRole): PassRole succeeds without it and the job then fails.", check: trustWithoutSageMaker},
-	{id: "trust-open", title: "Others than SageMaker may assume the role",
-		remedy: "Remove the principals that do not need the role, or give them a role of their own.", check: trustOpen},
-	{id: "trust-unguarded", title: "No confused-deputy guard on SageMaker",
-		remedy: "Add a condition on aws:SourceAccount (this account) to the trust policy, and try it on one role first.", check: trustUnguarded},
-	{id: "missing-permission", title: "A permission that the jobs need is missing",
-		remedy: "Grant the action on the named resources.", check: missingPermission},
-	{id: "blocked-permission", title: "A permission that the jobs need is blocked",
-		remedy: "Widen the layer that refuses, or stop needing it: the identity policy grants it already.", check: blockedPermission},
-	{id: "narrowed-below-use", title: "A policy was narrowed below what the role used",
-		remedy: "Make sure that the next job does without it, or grant it again on the named resources.", check: narrowedBelowUse},
-	{id: "resource-policy-grant", title: "Another policy than the role's own lets it in",
-		remedy: "Read the policy of the bucket, key or repository: what it allows is not in the role's policies, nor in the proposal.", check: resourcePolicyGrant},
-	{id: "denied-calls", title: "Calls were denied",
-		remedy: "Find out who made them: a job that half works, or somebody trying doors.", check: deniedCalls},
-	{id: "idle-role", title: "Nobody uses the role",
-		remedy: "Delete it, or take its policies away.", check: idleRole},
-	{id: "sagemaker-full-access", title: "AmazonSageMakerFullAccess on an execution role",
-		remedy: "Replace it with the proposed policy: AWS made it for people who use every feature of SageMaker, and changes it without asking.", check: sageMakerFullAccess},
-	{id: "role-gone", title: "Jobs ran as a role that is gone",
-		remedy: "Point whatever starts these jobs to a role that exists.", check: roleGone},
-	{id: "user-and-execution-role", title: "The role both starts jobs and runs them",
-		remedy: "Give people and pipelines a user role that may create jobs and pass this one; the execution role needs neither.", check: userAndExecutionRole},
-	{id: "rule-contradicted", title: "A completed job did without a documented permission",
-		remedy: "Nothing to do for the role: another policy grants it, or our table of needs is wrong for this job. Please report it.", check: ruleContradicted},
-}
-
-// Rules names the rules, in the order in which they are checked.
-func Rules() []string {
-	names := make([]string, len(rules))
-	for i, r := range rules {
-		names[i] = r.id
-	}
-	return names
-}
-
-// findings runs every rule over a role.
+// findings runs every rule over a role, in the order of the table.
 func (a *audit) findings(j *judgement) []report.Finding {
+	hits := make(map[string][]hit, len(rules))
+	for i := range rules {
+		r := &rules[i]
+		if r.id != "service-wildcard" { // it needs to know what the others tell
+			hits[r.id] = r.check(a, j)
+		}
+	}
+	j.told = toldServices(hits)
+	hits["service-wildcard"] = serviceWildcard(a, j)
+
+	limit := a.exposure(j)
 	var out []report.Finding
-	for _, r := range rules {
-		for _, h := range r.check(a, j) {
-			f := report.Finding{Rule: r.id, Severity: h.severity, Role: j.sub.key.ARN, RoleID: j.sub.key.ID, Subject: h.subject, Title: r.title, Detail: h.detail,
-				Remedy: r.remedy, Evidence: list(h.evidence), Statement: h.statement, Controls: list(r.controls)}
-			f.ID = findingID(r.id, j.sub.key, h.subject)
-			out = append(out, f)
+	for i := range rules {
+		r := &rules[i]
+		for _, h := range merged(unyielded(r, hits)) {
+			if r.looksAt == report.RuleIdentity {
+				limit.apply(&h)
+			}
+			if h.severity.Rank() > r.least.Rank() {
+				h.severity = r.least
+			}
+			remedy := r.remedy
+			if h.owned && r.id != "full-admin" {
+				remedy = "Replace the policy, whose statements are AWS's own to edit: see the proposed policy."
+			}
+			out = append(out, report.Finding{ID: findingID(r.id, j.sub.key, h.subject), Rule: r.id, Severity: h.severity,
+				Role: j.sub.key.ARN, RoleID: j.sub.key.ID, Subject: h.subject, Title: r.title, Detail: h.detail,
+				Remedy: remedy, Evidence: list(h.evidence), Statement: h.statement, Controls: list(slices.Concat(r.controls, h.controls))})
 		}
 	}
 	return out
+}
+
+// unyielded are a rule's hits less those that a rule it yields to has told.
+func unyielded(r *rule, hits map[string][]hit) []hit {
+	return slices.DeleteFunc(slices.Clone(hits[r.id]), func(h hit) bool {
+		return slices.ContainsFunc(r.yields, func(id string) bool {
+			return slices.ContainsFunc(hits[id], func(o hit) bool {
+				if h.statement == nil || o.statement == nil {
+					return h.subject == o.subject
+				}
+				return *h.statement == *o.statement && (h.statement.Policy != trustPolicy || h.subject == o.subject)
+			})
+		})
+	})
+}
+
+// merged joins the hits of one rule in one of AWS's own policies: their remedy is not to
+// edit statements. The worst of them speaks.
+func merged(hits []hit) []hit {
+	var out []hit
+	first := map[string]int{}
+	more := map[int][]string{}
+	slices.SortStableFunc(hits, func(x, y hit) int { return cmp.Compare(x.severity.Rank(), y.severity.Rank()) })
+	for _, h := range hits {
+		if !h.owned {
+			out = append(out, h)
+			continue
+		}
+		i, seen := first[h.statement.Policy]
+		if !seen {
+			first[h.statement.Policy] = len(out)
+			out = append(out, h)
+			continue
+		}
+		more[i] = append(more[i], cmp.Or(h.statement.Sid, fmt.Sprintf("statement %d", h.statement.Index+1)))
+	}
+	for i, others := range more {
+		out[i].detail += " So does " + shortList(others, 3) + "."
+	}
+	return out
+}
+
+// toldServices are the services that findings other than service-wildcard speak of
+// whole, by statement.
+func toldServices(hits map[string][]hit) map[report.StatementRef][]string {
+	out := map[report.StatementRef][]string{}
+	for _, list := range hits {
+		for _, h := range list {
+			if h.statement != nil && len(h.tells) > 0 {
+				out[*h.statement] = append(out[*h.statement], h.tells...)
+			}
+		}
+	}
+	return out
+}
+
+// exposed says who could use what a role is granted, where that is less than whoever
+// runs code in a job.
+type exposed struct {
+	most  report.Severity // "" for no limit
+	steps int
+	note  string
+}
+
+func (e exposed) apply(h *hit) {
+	for range e.steps {
+		h.severity = lower(h.severity)
+	}
+	if e.most != "" {
+		h.severity = atMost(h.severity, e.most)
+	}
+	h.detail += e.note
+}
+
+// exposure reads who can act as the role: nobody where its trust policy admits nobody;
+// no code where nobody was seen to use it; and not the code of jobs that are all network isolated, which gets no credentials.
+// Source: AWS SageMaker mkt-algo-model-internet-free (network isolation).
+func (a *audit) exposure(j *judgement) exposed {
+	if j.grant == nil || j.grant.trust == nil {
+		return exposed{}
+	}
+	if !admits(j.grant.trust) {
+		return exposed{most: report.Low, note: " Nobody can use it today: the trust policy lets nobody assume the role."}
+	}
+	if len(idleRole(a, j)) > 0 {
+		return exposed{steps: 1, note: fmt.Sprintf(" No code runs as it: no job since %s.", day(a.snapshot.JobsWindow.From))}
+	}
+	isolated := len(j.sub.jobs) > 0 && a.observer.jobs == "" && len(j.trust.OtherPrincipals) == 0 && len(workloads(a.snapshot, j.sub)) == 0
+	for _, job := range j.sub.jobs {
+		isolated = isolated && job.NetworkIsolation
+	}
+	if isolated {
+		return exposed{steps: 1, note: fmt.Sprintf(" All of its %s run under network isolation: code in their containers has no credentials.", counted(len(j.sub.jobs), "job"))}
+	}
+	return exposed{}
+}
+
+// admits reports whether a trust policy may let anybody assume the role.
+func admits(d *policy.Document) bool {
+	for _, who := range trusted(d) {
+		specs, _ := trustOf(d, who)
+		denied := slices.ContainsFunc(specs, func(s policy.Spec) bool {
+			return s.Effect == policy.Deny && len(s.Conditions) == 0 && slices.ContainsFunc(s.Actions, func(x string) bool { return policy.MatchAction(x, "sts:AssumeRole") })
+		})
+		everyone := slices.ContainsFunc(d.Statements(), func(st *policy.Statement) bool {
+			return st.Effect == policy.Deny && st.Unconditional() && speaksOf(st, "sts:AssumeRole") && slices.Contains(principals(st), "*")
+		})
+		assumes := slices.ContainsFunc(d.Statements(), func(st *policy.Statement) bool {
+			return st.Effect == policy.Allow && slices.Contains(principals(st), who) &&
+				slices.ContainsFunc([]string{"sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"}, func(x string) bool { return speaksOf(st, x) })
+		})
+		if assumes && !denied && !everyone {
+			return true
+		}
+	}
+	return false
+}
+
+// counted is a number of things in words: "1 job", "3 jobs".
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // findingID names a finding by what it is about, never by where it stands, so
@@ -112,5 +207,56 @@ func (j *judgement) allows(visit func(p *policy.Policy, st *policy.Statement, re
 				visit(p, st, &report.StatementRef{Policy: cmp.Or(p.ARN, p.Name), Version: p.Version, Sid: st.Sid, Index: st.Index})
 			}
 		}
+	}
+}
+
+// grants makes a finding of each Allow statement of which look says something.
+func (j *judgement) grants(look func(st *policy.Statement, ref *report.StatementRef) *found) []hit {
+	var out []hit
+	j.allows(func(p *policy.Policy, st *policy.Statement, ref *report.StatementRef) {
+		if j.never(st) {
+			return
+		}
+		f := look(st, ref)
+		if f == nil {
+			return
+		}
+		h := hit{severity: f.held.severity(f.severity), subject: subjectOf(ref), statement: ref, tells: f.tells,
+			detail: p.Name + " " + f.says + under(st) + "." + f.could + f.held.but(), owned: strings.Contains(p.ARN, ":iam::aws:policy/")}
+		if slices.ContainsFunc(st.Actions, func(x string) bool {
+			return !st.NotAction && wholeService.MatchString(x) && slices.Contains(f.tells, strings.ToLower(serviceOf(x)))
+		}) {
+			h.controls = []string{"IAM.21"} // what service-wildcard would have said
+		}
+		out = append(out, h)
+	})
+	return out
+}
+
+// never reports whether a statement's conditions fail whatever the role asks for.
+func (j *judgement) never(st *policy.Statement) bool {
+	r := st.Read(policy.Request{Principal: j.grant.principal, Action: "s3:GetObject", Resource: "*", Context: j.grant.known}, policy.LayerIdentity)
+	return slices.ContainsFunc(r.Conditions, func(c policy.ConditionReading) bool { return c.Truth == policy.False })
+}
+
+// found is what a rule says of a statement: the severity where all of it may be called
+// whatever the context, and the words, after the policy's name.
+type found struct {
+	severity report.Severity
+	held     held
+	says     string
+	could    string
+	tells    []string
+}
+
+// coder is who could use what the role is granted.
+func (j *judgement) coder() string {
+	switch n := len(j.sub.jobs); n {
+	case 0:
+		return "whoever runs code as the role"
+	case 1:
+		return "code in the role's job"
+	default:
+		return fmt.Sprintf("code in any of the role's %d jobs", n)
 	}
 }

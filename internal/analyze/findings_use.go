@@ -164,21 +164,6 @@ func resourcePolicyGrant(a *audit, j *judgement) []hit {
 	return foreignHits(j, report.Info, func(c *cell) bool { return c.cause == causeElsewhere })
 }
 
-func sageMakerFullAccess(a *audit, j *judgement) []hit {
-	if j.grant == nil {
-		return nil
-	}
-	for _, p := range j.grant.stack.Identity {
-		if strings.HasSuffix(p.ARN, ":aws:policy/AmazonSageMakerFullAccess") {
-			return []hit{{severity: report.Medium, subject: p.ARN,
-				detail: fmt.Sprintf("%s %s grants the role %d actions. Its S3 patterns such as arn:aws:s3:::*SageMaker* match a key with that text in any bucket.",
-					p.Name, p.Version, j.actions.count),
-				statement: &report.StatementRef{Policy: p.ARN, Version: p.Version}}}
-		}
-	}
-	return nil
-}
-
 func roleGone(a *audit, j *judgement) []hit {
 	if !j.sub.gone || len(j.sub.jobs) == 0 {
 		return nil

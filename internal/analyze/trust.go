@@ -59,8 +59,16 @@ func readTrust(d *policy.Document) report.Trust {
 
 // speaksOf reports whether the statement is about the action.
 func speaksOf(st *policy.Statement, action string) bool {
-	listed := slices.ContainsFunc(st.Actions, func(a string) bool { return policy.MatchAction(a, action) })
+	listed := slices.ContainsFunc(st.Actions, func(a string) bool { return ofService(a, action) && policy.MatchAction(a, action) })
 	return listed != st.NotAction
+}
+
+// ofService is false where an entry of an Action element names another service than the
+// action's: most entries do, and this is quicker than to match them.
+func ofService(entry, action string) bool {
+	i := strings.IndexByte(action, ':')
+	j := strings.IndexByte(entry, ':')
+	return i < 0 || j < 0 || strings.ContainsAny(entry[:j], "*?") || strings.EqualFold(entry[:j], action[:i])
 }
 
 // letsTagSession reports whether a session may bring tags of its own, so that

@@ -33,6 +33,8 @@ type judgement struct {
 	unrecorded     map[string]bool
 	unknownActions []string
 	trust          report.Trust
+	// told are the services that findings speak of whole, by statement.
+	told map[report.StatementRef][]string
 }
 
 type actionVerdict struct {

@@ -1,6 +1,7 @@
 package output
 
 import (
+	"cmp"
 	"fmt"
 
 	"sagemaker-role-audit/internal/analyze/report"
@@ -24,7 +25,7 @@ func (p *page) findings(of string, fs []*report.Finding) {
 		if f.Role != "" && of != f.Role {
 			p.field("", name(f.Role))
 		}
-		if f.Subject != f.Role && (f.Statement == nil || f.Subject != f.Statement.Policy) {
+		if f.Subject != f.Role && !statementSays(f) {
 			p.field("", text(join(" ", "about", f.Subject)))
 		}
 		if f.Statement != nil {
@@ -38,6 +39,13 @@ func (p *page) findings(of string, fs []*report.Finding) {
 		}
 		p.field("", text(join("; ", f.Rule+" "+f.ID, some(f.Controls, len(f.Controls), maxNames))))
 	}
+}
+
+// statementSays reports whether the line of the statement names all that the finding is
+// about.
+func statementSays(f *report.Finding) bool {
+	st := f.Statement
+	return st != nil && (f.Subject == st.Policy || f.Subject == st.Policy+"#"+cmp.Or(st.Sid, fmt.Sprint(st.Index)))
 }
 
 func statementPara(s *report.StatementRef) para {

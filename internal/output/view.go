@@ -47,9 +47,9 @@ func arrange(r *report.Report) view {
 			v.others = append(v.others, f)
 		}
 	}
-	slices.SortFunc(v.others, worstFinding)
+	worstFirst(v.others)
 	for _, role := range v.roles {
-		slices.SortFunc(role.findings, worstFinding)
+		worstFirst(role.findings)
 		role.label = cmp.Or(role.Name, role.ARN, role.ID)
 		if role.Exists {
 			continue
@@ -86,15 +86,29 @@ func (v *roleView) open() *report.Finding {
 	return v.findings[0]
 }
 
-// worstFinding orders by severity, what is accepted last.
-func worstFinding(a, b *report.Finding) int {
-	return cmp.Or(
-		cmp.Compare(acceptedRank(a), acceptedRank(b)),
-		cmp.Compare(a.Severity.Rank(), b.Severity.Rank()),
-		cmp.Compare(a.Role, b.Role),
-		cmp.Compare(a.Rule, b.Rule),
-		cmp.Compare(a.Subject, b.Subject),
-		cmp.Compare(a.ID, b.ID))
+// worstFirst orders findings by severity and role, what is accepted last; of one severity the rules keep the
+// order in which the report has them, which is that of what matters.
+func worstFirst(fs []*report.Finding) {
+	type group struct {
+		severity   report.Severity
+		role, rule string
+	}
+	of := func(f *report.Finding) group { return group{f.Severity, f.Role, f.Rule} }
+	first := map[group]int{}
+	for i, f := range fs {
+		if _, seen := first[of(f)]; !seen {
+			first[of(f)] = i
+		}
+	}
+	slices.SortFunc(fs, func(a, b *report.Finding) int {
+		return cmp.Or(
+			cmp.Compare(acceptedRank(a), acceptedRank(b)),
+			cmp.Compare(a.Severity.Rank(), b.Severity.Rank()),
+			cmp.Compare(a.Role, b.Role),
+			cmp.Compare(first[of(a)], first[of(b)]),
+			cmp.Compare(a.Subject, b.Subject),
+			cmp.Compare(a.ID, b.ID))
+	})
 }
 
 // worstRole orders by the number of critical findings, then of high ones and so
