@@ -43,9 +43,10 @@ type audit struct {
 	proposal ProposalOptions
 	// unseenWhy says of each action of the catalogue why it is not known, in any role,
 	// whether it was called; empty where it is.
-	unseenWhy  []string
-	lists      actionLists
-	reachables func() *reachable
+	unseenWhy   []string
+	lists       actionLists
+	reachables  func() *reachable
+	escalations func() *escalations
 }
 
 func newAudit(s *snapshot.Snapshot) *audit {
@@ -55,6 +56,7 @@ func newAudit(s *snapshot.Snapshot) *audit {
 		perService: map[string]int{}, lists: actionLists{known: map[string][]string{}}, told: map[snapshot.RoleKey]*snapshot.Accessed{},
 	}
 	a.reachables = sync.OnceValue(a.newReachable)
+	a.escalations = sync.OnceValue(a.newEscalations)
 	for i := range s.Accessed {
 		a.told[s.Accessed[i].RoleKey] = &s.Accessed[i]
 	}
