@@ -46,9 +46,10 @@ type audit struct {
 	// whether it was called; empty where it is.
 	unseenWhy []string
 	// opening holds what opens found, by statement: roles share managed policies.
-	opening    sync.Map
-	lists      actionLists
-	reachables func() *reachable
+	opening     sync.Map
+	lists       actionLists
+	reachables  func() *reachable
+	escalations func() *escalations
 }
 
 func newAudit(s *snapshot.Snapshot) *audit {
@@ -58,6 +59,7 @@ func newAudit(s *snapshot.Snapshot) *audit {
 		perService: map[string]int{}, lists: actionLists{known: map[string][]string{}}, told: map[snapshot.RoleKey]*snapshot.Accessed{},
 	}
 	a.reachables = sync.OnceValue(a.newReachable)
+	a.escalations = sync.OnceValue(a.newEscalations)
 	for i := range s.Accessed {
 		a.told[s.Accessed[i].RoleKey] = &s.Accessed[i]
 	}

@@ -9,19 +9,25 @@ import (
 )
 
 // codeOfOthers are the calls, each a set that is needed together, that make what others
-// run do something else, as the role it has: no role is passed. The first of a set is the
-// one that brings the code.
+// run do something else, as the role it has: no role is passed. They are the openings of
+// escalation to what runs code, but for those that presigned-url tells, and some more.
+var codeOfOthers = func() [][]string {
+	var out [][]string
+	for i := range openings {
+		if o := &openings[i]; o.service != "" && !slices.Contains(opensNotebooks, o.needs[0]) {
+			out = append(out, o.needs)
+		}
+	}
+	return append(out, moreCode...)
+}()
+
+// moreCode are further ones, of which escalation does not tell what role they have.
 // Source: AWS service authorization reference; the API pages of each call.
-var codeOfOthers = [][]string{
-	{"lambda:UpdateFunctionCode"}, {"lambda:UpdateFunctionConfiguration"},
-	{"sagemaker:UpdateNotebookInstance", "sagemaker:CreateNotebookInstanceLifecycleConfig", "sagemaker:StopNotebookInstance", "sagemaker:StartNotebookInstance"},
+var moreCode = [][]string{
+	{"lambda:UpdateFunctionConfiguration"},
 	{"sagemaker:UpdateNotebookInstanceLifecycleConfig", "sagemaker:StopNotebookInstance", "sagemaker:StartNotebookInstance"},
-	{"glue:UpdateDevEndpoint"}, {"glue:UpdateJob", "glue:StartJobRun"},
-	{"cloudformation:UpdateStack"}, {"cloudformation:CreateChangeSet", "cloudformation:ExecuteChangeSet"}, {"cloudformation:UpdateStackSet"},
-	{"codebuild:StartBuild"}, {"codebuild:StartBuildBatch"}, {"codedeploy:CreateDeployment", "codedeploy:RegisterApplicationRevision"},
-	{"ec2:ModifyInstanceAttribute", "ec2:StopInstances", "ec2:StartInstances"}, {"ec2:CreateLaunchTemplateVersion", "ec2:ModifyLaunchTemplate"},
-	{"autoscaling:CreateAutoScalingGroup"}, {"ssm:StartSession"}, {"ssm:SendCommand"},
-	{"ecs:ExecuteCommand"}, {"batch:SubmitJob"}, {"apprunner:UpdateService"}, {"states:UpdateStateMachine"},
+	{"cloudformation:UpdateStackSet"}, {"codedeploy:CreateDeployment", "codedeploy:RegisterApplicationRevision"},
+	{"ec2:CreateLaunchTemplateVersion", "ec2:ModifyLaunchTemplate"}, {"autoscaling:CreateAutoScalingGroup"}, {"batch:SubmitJob"},
 	{"bedrock-agentcore:InvokeCodeInterpreter", "bedrock-agentcore:StartCodeInterpreterSession"},
 	{"bedrock-agentcore:ConnectBrowserAutomationStream", "bedrock-agentcore:StartBrowserSession"},
 	{"bedrock-agentcore:InvokeAgentRuntimeCommand"},

@@ -18,20 +18,20 @@ const stranger = "q7zjx0v4k9w2q"
 
 var placeholder = regexp.MustCompile(`\$\{[A-Za-z]+\}`)
 
-// kinds are the ARNs that resources of an action may have, with ${Partition},
+// resourceKinds are the ARNs that resources of an action may have, with ${Partition},
 // ${Account} and ${Region} left open; "*" alone for an action without resource types.
 // Of S3 they are buckets and objects, not access points. all: a call names one of each
 // (AWS: reference_policies_actions-resources-contextkeys, required resource types).
-type kinds struct {
+type resourceKinds struct {
 	arns []string
 	all  bool
 }
 
-var knownKinds sync.Map // action -> kinds
+var knownKinds sync.Map // action -> resourceKinds
 
-func (l *library) kindsOf(action string) kinds {
+func (l *library) kindsOf(action string) resourceKinds {
 	if v, ok := knownKinds.Load(action); ok {
-		return v.(kinds)
+		return v.(resourceKinds)
 	}
 	var must, may []string
 	if i, ok := l.catalog.Index(action); ok {
@@ -45,12 +45,12 @@ func (l *library) kindsOf(action string) kinds {
 			}
 		}
 	}
-	out := kinds{arns: []string{"*"}}
+	out := resourceKinds{arns: []string{"*"}}
 	switch {
 	case must != nil:
-		out = kinds{arns: must, all: true}
+		out = resourceKinds{arns: must, all: true}
 	case may != nil:
-		out = kinds{arns: may}
+		out = resourceKinds{arns: may}
 	}
 	knownKinds.Store(action, out)
 	return out

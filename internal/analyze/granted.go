@@ -51,13 +51,21 @@ type managedPolicy struct {
 func newLibrary(s *snapshot.Snapshot) *library {
 	c := actions.Load()
 	l := &library{catalog: c, expander: catalogExpander(), managed: map[string]*managedPolicy{}}
-	for i := range s.Policies {
-		p := &s.Policies[i]
+	for i := range len(s.Policies) + len(s.OtherPolicies) {
+		p := managedAt(s, i)
 		d, err := policy.Parse([]byte(p.Document))
 		l.managed[p.ARN] = &managedPolicy{p, d, err, isPersonal(p.Document)}
 	}
 	l.readResources(s)
 	return l
+}
+
+// managedAt counts through the managed policies, those of other roles last.
+func managedAt(s *snapshot.Snapshot, i int) *snapshot.ManagedPolicy {
+	if i < len(s.Policies) {
+		return &s.Policies[i]
+	}
+	return &s.OtherPolicies[i-len(s.Policies)]
 }
 
 // grant is what today's policies give a role.
@@ -77,6 +85,13 @@ type grant struct {
 
 // grantOf parses a role's policies and expands them over the catalogue.
 func (l *library) grantOf(s *snapshot.Snapshot, r *snapshot.Role) *grant {
+	g := l.policiesOf(s, r)
+	g.set = l.expander.Expand(g.stack, g.known)
+	return g
+}
+
+// policiesOf parses a role's policies.
+func (l *library) policiesOf(s *snapshot.Snapshot, r *snapshot.Role) *grant {
 	g := &grant{
 		stack:     &policy.Stack{SCPs: l.scps, RCPs: l.rcps},
 		principal: policy.Principal{ARN: r.ARN, Account: s.Account.ID},
@@ -154,7 +169,6 @@ func (l *library) grantOf(s *snapshot.Snapshot, r *snapshot.Role) *grant {
 		tags[t.Key] = t.Value
 	}
 	g.known = policy.Offline(policy.Facts{Principal: g.principal, Tags: tags, SessionTags: letsTagSession(g.trust) || slices.Contains(r.Unread, "tags")})
-	g.set = l.expander.Expand(g.stack, g.known)
 	return g
 }
 

@@ -1,9 +1,11 @@
 package analyze
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"sagemaker-role-audit/internal/analyze/policy"
 	"sagemaker-role-audit/internal/collect/snapshot"
@@ -15,6 +17,8 @@ type reachKind struct {
 	// whole matches every resource of the kind; inside is added to a resource's ARN for
 	// what is read and written in it.
 	whole, inside string
+	// held: the resources have policies of their own that are read.
+	held bool
 	// read and write are alternatives; each needs all its actions.
 	read, write [][]string
 }
@@ -24,9 +28,9 @@ type reachKind struct {
 // tag to an image whose layers are there (AWS: API_PutImage, image-retag). A data key is
 // as good as an encryption (AWS: API_GenerateDataKey).
 var reachKinds = []reachKind{
-	{snapshot.KindBucket, "arn:{p}:s3:::*/*", "/*", [][]string{{"s3:GetObject"}}, [][]string{{"s3:PutObject"}}},
-	{snapshot.KindRepository, "arn:{p}:ecr:*:{a}:repository/*", "", [][]string{{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}}, [][]string{{"ecr:PutImage"}}},
-	{snapshot.KindKey, "arn:{p}:kms:*:{a}:key/*", "", [][]string{{"kms:Decrypt"}}, [][]string{{"kms:Encrypt"}, {"kms:GenerateDataKey"}}},
+	{snapshot.KindBucket, "arn:{p}:s3:::*/*", "/*", true, [][]string{{"s3:GetObject"}}, [][]string{{"s3:PutObject"}}},
+	{snapshot.KindRepository, "arn:{p}:ecr:*:{a}:repository/*", "", false, [][]string{{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}}, [][]string{{"ecr:PutImage"}}},
+	{snapshot.KindKey, "arn:{p}:kms:*:{a}:key/*", "", true, [][]string{{"kms:Decrypt"}}, [][]string{{"kms:Encrypt"}, {"kms:GenerateDataKey"}}},
 }
 
 // inventory is the account's resources of one kind as far as they are known.
@@ -36,7 +40,100 @@ type inventory struct {
 	arns, holders []string
 	// why says what of the list is missing, nothing where it is whole.
 	why []string
+
+	mu     sync.Mutex
+	shapes map[string][]uint32 // see shapesOf
+	texts  map[string]uint32
 }
+
+// alike sorts the resources by what a role's policies can tell of them, where they are
+// many: those that an entry of a policy names are by themselves, and of the rest all with
+// the same relation to every entry are alike. It gives one of each kind, and how many it
+// stands for.
+func (v *inventory) alike(arns []string, entries []string) map[string]int {
+	out := map[string]int{}
+	if len(arns) <= mostSingle {
+		for _, arn := range arns {
+			out[arn] = 1
+		}
+		return out
+	}
+	single := map[string]bool{}
+	var wild [][]uint32
+	for _, e := range entries {
+		if strings.Contains(e, "$") {
+			for _, arn := range arns {
+				out[arn] = 1
+			}
+			return out
+		}
+		if strings.Trim(e, "*") == "" {
+			continue // every resource alike
+		}
+		if few := v.among([]string{e}); len(few) <= mostSingle {
+			for _, arn := range few {
+				single[arn] = true
+			}
+			continue
+		}
+		wild = append(wild, v.shapesOf(e))
+	}
+	first := map[string]string{}
+	key := make([]byte, 0, 4*len(wild))
+	for _, arn := range arns {
+		if single[arn] {
+			out[arn] = 1
+			continue
+		}
+		i, _ := slices.BinarySearch(v.arns, arn)
+		key = key[:0]
+		for _, w := range wild {
+			key = binary.LittleEndian.AppendUint32(key, w[i])
+		}
+		same, known := first[string(key)]
+		if !known {
+			same = arn
+			first[string(key)] = arn
+		}
+		out[same]++
+	}
+	return out
+}
+
+// mostSingle is how many resources are asked about one by one without a thought.
+const mostSingle = 64
+
+// shapesOf numbers, for each resource, what of it an entry of a policy matches, with the
+// resource's own name taken out.
+func (v *inventory) shapesOf(entry string) []uint32 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if s, ok := v.shapes[entry]; ok {
+		return s
+	}
+	if v.shapes == nil || len(v.shapes) > mostShapes {
+		v.shapes, v.texts = map[string][]uint32{}, map[string]uint32{}
+	}
+	out := make([]uint32, len(v.arns))
+	for i, arn := range v.arns {
+		both, exact := policy.Intersect(entry, arn+v.inside)
+		text := strings.ReplaceAll(strings.Join(both, "\x00"), arn, "\x01")
+		if !exact {
+			text = arn // like no other
+		}
+		id, known := v.texts[text]
+		if !known {
+			id = uint32(len(v.texts))
+			v.texts[text] = id
+		}
+		out[i] = id
+	}
+	v.shapes[entry] = out
+	return out
+}
+
+// mostShapes bounds the entries that are remembered.
+const mostShapes = 1000
 
 // inventories are those of the snapshot, one a kind, in the order of reachKinds. Where a
 // list is missing, the resources whose policies were read stand in.

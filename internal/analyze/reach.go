@@ -102,6 +102,7 @@ func (a *audit) reach(j *judgement) report.Reach {
 		out.Read = a.reached(j.grant, class, k, false)
 		out.Write = a.reached(j.grant, class, k, true)
 	}
+	a.escalation(j, &r)
 	return r
 }
 
@@ -176,19 +177,57 @@ func (a *audit) countPlain(g *grant, v *inventory, alternatives [][]string) tall
 	if whole == policy.Yes {
 		candidates = v.arns
 	}
+	unread := 0
+	plain := make([]string, 0, len(candidates))
 	for _, arn := range candidates {
-		if p, read := a.library.resources[arn]; p != nil {
-			continue
-		} else if whole == policy.Yes && g.firm() {
-			all.certain++
-			if !read && policyHolder(alternatives[0][0], arn) != "" {
-				all.unread++
-			}
+		p, read := a.library.resources[arn]
+		if p != nil {
 			continue
 		}
-		all.add(a.countOne(g, v, alternatives, arn))
+		plain = append(plain, arn)
+		if !read && v.held {
+			unread++
+		}
+	}
+	if whole == policy.Yes && g.firm() {
+		return tally{certain: len(plain), unread: unread}
+	}
+	var entries []string
+	for _, actions := range alternatives {
+		for _, action := range actions {
+			entries = append(entries, spoken(g.stack, action)...)
+		}
+	}
+	slices.Sort(entries)
+	entries = slices.Compact(entries)
+	if v.held {
+		// Whether the policy of a resource was read is counted, so tell these apart.
+		for _, arn := range plain {
+			if _, read := a.library.resources[arn]; read {
+				entries = append(entries, arn)
+			}
+		}
+	}
+	for arn, n := range v.alike(plain, entries) {
+		one := a.countOne(g, v, alternatives, arn)
+		all.add(tally{one.certain * n, one.conditional * n, one.part * n, one.unread * n})
 	}
 	return all
+}
+
+// spoken are the entries of Resource and NotResource of all statements about an action.
+func spoken(s *policy.Stack, action string) []string {
+	var out []string
+	for _, level := range append(append([][]policy.Policy{s.Identity, s.Boundary}, s.SCPs...), s.RCPs...) {
+		for i := range level {
+			for _, st := range level[i].Document.Statements() {
+				if speaksOf(st, action) {
+					out = append(out, st.Resources...)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // allowed are the resources that the identity policies' Allows of an action name, * for

@@ -47,7 +47,7 @@ func (a *audit) role(j *judgement) report.Role {
 		r.Proposal = a.propose(j, plan)
 	}
 	r.Areas = a.areas(j, plan)
-	r.Reach = a.reach(j)
+	r.Reach = a.reachOf(j)
 	r.Readiness, r.ReadinessWhy = a.readiness(j, r.Proposal)
 	return r
 }

@@ -85,6 +85,16 @@ func attached(arn, document string) func(*snapshot.Snapshot) {
 	}
 }
 
+// withOther adds a role.
+func withOther(trust, document string) func(*snapshot.Snapshot) {
+	return func(s *snapshot.Snapshot) {
+		o := s.Roles[0]
+		o.RoleKey, o.Name, o.Trust, o.Attached = snapshot.RoleKey{ARN: otherRole, ID: "AROAOTHER"}, "other", trust, nil
+		o.Inline = []snapshot.InlinePolicy{{Name: "own", Document: document}}
+		s.Roles = append(s.Roles, o)
+	}
+}
+
 func running(jobs ...snapshot.Job) func(*snapshot.Snapshot) {
 	return func(s *snapshot.Snapshot) { s.Jobs = append(s.Jobs, jobs...) }
 }
@@ -142,6 +152,15 @@ var ruleSamples = []ruleSample{
 		change: allOf(running(completedJob("a")), withBoundary(allow("*", "*"))), at: "inline0 0", severity: report.High, says: "take away what limits the role",
 		near: near{change: running(completedJob("a"))}},
 
+	{rule: "escalation", policy: documentOfAll(narrow, allowing("iam:PassRole", "*", ""), allowing("sagemaker:CreateTrainingJob", "*", "")), at: "inline0 1", severity: report.Critical,
+		says: "administrator in 1 step: it runs a SageMaker training job as other", change: allOf(running(completedJob("a")), withOther(trustSageMaker, allow("*", "*"))),
+		near: near{change: allOf(running(completedJob("a")), withOther(documentOfAll(`{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}`), allow("*", "*")))}},
+	{rule: "escalation", name: "to another role", policy: documentOfAll(narrow, allowing("sts:AssumeRole", otherRole, "")), at: "inline0 1", severity: report.High,
+		says: "it assumes other", change: allOf(running(completedJob("a")), withOther(trustsToo(`{"AWS":"arn:aws:iam::123456789012:root"}`, ""), allow("dynamodb:*", "*"))),
+		near: near{policy: documentOfAll(narrow, allowing("sts:AssumeRole", otherRole, ""), `{"Effect":"Deny","Action":"sts:AssumeRole","Resource":"*"}`)}},
+	{rule: "escalation", name: "whom the other role lets in itself", policy: documentOfAll(narrow, allowing("sts:AssumeRole", otherRole, "")), at: "inline0 1", severity: report.High,
+		says: "it assumes other", change: allOf(running(completedJob("a")), withOther(trustsToo(`{"AWS":"arn:aws:iam::123456789012:root"}`, ""), allow("dynamodb:*", "*"))),
+		near: near{policy: documentOfAll(narrow), change: allOf(running(completedJob("a")), withOther(trustsToo(`"*"`, ""), allow("dynamodb:*", "*")))}},
 	{rule: "allow-not-action", policy: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","NotAction":["iam:*","sts:*"],"Resource":"*"}}`, change: running(completedJob("a")),
 		at: "inline0 0", severity: report.High, says: "every action but iam:*, sts:*",
 		near: near{policy: `{"Version":"2012-10-17","Statement":[` + narrow + `,{"Effect":"Deny","NotAction":["iam:*","sts:*"],"Resource":"*"}]}`}},

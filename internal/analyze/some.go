@@ -85,5 +85,8 @@ func witness(stack *policy.Stack, p policy.Principal, action, pattern string, kn
 // instance is a resource that the pattern matches, with a name that no Deny is likely to
 // list.
 func instance(pattern string) string {
-	return strings.NewReplacer("**", "audit-probe", "*", "audit-probe", "?", "x").Replace(pattern)
+	return strings.NewReplacer("**", probeName, "*", probeName, "?", "x").Replace(pattern)
 }
+
+// probeName is a name that no policy knows.
+const probeName = "audit-probe"

@@ -35,6 +35,8 @@ type judgement struct {
 	trust          report.Trust
 	// told are the services that findings speak of whole, by statement.
 	told map[report.StatementRef][]string
+	// reached is the role's reach, nil until somebody asks for it.
+	reached *report.Reach
 }
 
 type actionVerdict struct {

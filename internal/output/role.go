@@ -21,6 +21,7 @@ func (p *page) role(v *roleView, i, n int) {
 	p.field("", notes(v.ReadinessWhy)...)
 	p.part("Findings", len(v.findings) > 0, func() { p.findings(v.ARN, v.findings) })
 	p.part("Granted", v.Exists || v.Counts.Granted > 0, func() { p.grant(v.Role) })
+	p.part("Escalation: what code that runs as the role can become", len(v.Reach.Escalation) > 0, func() { p.escalation(&v.Reach) })
 	p.part("The four areas", len(v.Areas) > 0, func() { p.areas(v.Role) })
 	others := otherAreas(v.Role)
 	p.part("Also required, beyond the four areas", len(others) > 0, func() { p.required(others) })
@@ -65,6 +66,7 @@ func (p *page) identity(r *report.Role) {
 	if r.Exists {
 		p.field("Trust", trust(r.Trust)...)
 		p.field("Policies", policies(r.Policies)...)
+		p.field("Reach", reachHead(&r.Reach)...)
 	}
 }
 
@@ -152,7 +154,7 @@ func (p *page) grant(r *report.Role) {
 	}
 	p.field("Unused", unseen(r.Unused)...)
 	p.field("Unobservable", unseen(r.Unobservable)...)
-	p.field("Reach", reach(&r.Reach)...)
+	p.field("Resources", reach(&r.Reach)...)
 }
 
 // layers says which policy layers the numbers rest on.

@@ -162,8 +162,19 @@ func adminRole() report.Role {
 		},
 		Reach: report.Reach{Buckets: report.BucketReach{Granted: "all", ResourceReach: report.ResourceReach{Known: 214,
 			Read: report.Reached{Certain: 212, Partial: 3, PolicyNotRead: 180}, Write: report.Reached{Certain: 40, Conditional: 2}, Needed: []string{"fraud-models", "fraud-training-data-eu-west-1"}}},
-			Repositories: report.ResourceReach{Known: 1, AtLeast: true, Why: []string{"the account's repositories in eu-west-1 could not be listed"}, Read: report.Reached{Certain: 1}, Needed: []string{"arn:aws:ecr:eu-west-1:111122223333:repository/fraud"}},
-			Keys:         report.ResourceReach{Known: 1, Read: report.Reached{Conditional: 1}}},
+			Repositories:  report.ResourceReach{Known: 1, AtLeast: true, Why: []string{"the account's repositories in eu-west-1 could not be listed"}, Read: report.Reached{Certain: 1}, Needed: []string{"arn:aws:ecr:eu-west-1:111122223333:repository/fraud"}},
+			Keys:          report.ResourceReach{Known: 1, Read: report.Reached{Conditional: 1}},
+			Administrator: "no", EscalationTotal: 14, EscalationWhy: []string{"the account's other roles were not read"},
+			Escalation: []report.Path{
+				{Reaches: "administrator", Target: "arn:aws:iam::" + account + ":role/deploy", Certainty: "certain", Sentence: "fraud-training can make itself administrator in 2 steps: it runs a SageMaker training job as deploy; as deploy it attaches AdministratorAccess to itself.",
+					Steps: []report.PathStep{
+						{Method: "sagemaker-training-job", Also: []string{"sagemaker-notebook"}, Role: "arn:aws:iam::" + account + ":role/fraud-training", Target: "arn:aws:iam::" + account + ":role/deploy", Certainty: "certain",
+							Grants: []report.StepGrant{{Action: "iam:PassRole", Resource: "arn:aws:iam::" + account + ":role/deploy", Statements: []report.StatementRef{{Policy: "fraud", Sid: "Pass", Index: 2}}}, {Action: "sagemaker:CreateTrainingJob", Resource: "arn:aws:sagemaker:*:" + account + ":training-job/*", Statements: []report.StatementRef{{Policy: "arn:aws:iam::aws:policy/AmazonSageMakerFullAccess", Version: "v29"}}}},
+							Trust:  []report.StatementRef{{Policy: "trust"}}},
+						{Method: "attach-role-policy", Role: "arn:aws:iam::" + account + ":role/deploy", Target: "arn:aws:iam::" + account + ":role/deploy", Certainty: "certain",
+							Grants: []report.StepGrant{{Action: "iam:AttachRolePolicy", Resource: "arn:aws:iam::" + account + ":role/deploy"}}}}},
+				{Reaches: "unknown", Certainty: "conditional", Sentence: "fraud-training may be able to replace the code of Lambda functions: it then runs as the function's role; what there is was not read.",
+					Steps: []report.PathStep{{Method: "lambda-update-code", Role: "arn:aws:iam::" + account + ":role/fraud-training", Certainty: "conditional", Why: []string{"fraud allows lambda:UpdateFunctionCode under a condition on aws:SourceVpc"}, Grants: []report.StepGrant{{Action: "lambda:UpdateFunctionCode", Resource: "*", Statements: []report.StatementRef{{Policy: "fraud"}}}}}}}}},
 		Proposal: &report.Proposal{
 			Policies:     []report.ProposedPolicy{{Kind: "inline", Name: "sagemaker-least-privilege", Document: json.RawMessage(`{"Version":"2012-10-17","Statement":[{"Sid":"S3Read","Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::fraud-training-data-eu-west-1/2026/*"},{"Sid":"Logs","Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":"` + groups + `:log-stream:*"}]}`)}},
 			Statements:   []report.Statement{{Sid: "S3Read", Area: "s3-read", Section: "core", Because: []string{"channel train of 121 completed jobs"}}, {Sid: "Logs", Area: "logs", Section: "others", Because: []string{"documented for every training job", "128 jobs"}}},
@@ -201,7 +212,7 @@ func trainerRole() report.Role {
 		Areas: []report.Area{
 			{Area: "ecr-pull", Required: []report.Cell{{Action: "ecr:GetAuthorizationToken", Resources: []string{"*"}}}, Granted: []report.Cell{{Action: "ecr:GetAuthorizationToken", Resources: []string{"*"}}}, Touched: []report.Cell{{Action: "ecr:GetAuthorizationToken", Resources: []string{"*"}}}, Proposed: []report.Cell{{Action: "ecr:GetAuthorizationToken", Resources: []string{"*"}}}},
 			{Area: "s3-read"}, {Area: "s3-write"}, {Area: "logs"}},
-		Reach:    report.Reach{Buckets: report.BucketReach{Granted: "named"}},
+		Reach:    report.Reach{Buckets: report.BucketReach{Granted: "named"}, Administrator: "no"},
 		Proposal: &report.Proposal{Trust: json.RawMessage("null"), RemovedTotal: 0, Proof: report.Proof{Status: "undecided", Reasons: []string{"there is no document"}}},
 	}
 }
@@ -211,7 +222,7 @@ func goneRole() report.Role {
 		Jobs:   report.Jobs{Total: 3, ByRegion: map[string]int{"us-east-1": 3}, ByStatus: map[string]int{"Completed": 3}, FirstAt: atp("2025-10-01 01:00"), LastAt: atp("2025-10-03 01:00"), Names: []string{"forecast-3", "forecast-2", "forecast-1"}},
 		Trust:  report.Trust{Guard: "unknown"},
 		Layers: report.Layers{Identity: "none", Boundary: "none", SCP: "notRead", RCP: "notRead", Resource: "notRead"},
-		Reach:  report.Reach{Buckets: report.BucketReach{Granted: "named"}}}
+		Reach:  report.Reach{Buckets: report.BucketReach{Granted: "unknown"}, Administrator: "unknown"}}
 }
 
 // incomplete is the sample of a run that AWS cut short.

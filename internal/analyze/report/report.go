@@ -541,6 +541,55 @@ type Reach struct {
 	Buckets      BucketReach   `json:"buckets"`
 	Repositories ResourceReach `json:"repositories"`
 	Keys         ResourceReach `json:"keys"`
+	// Administrator says whether the role can do anything as it is: yes, conditional, no
+	// or unknown.
+	Administrator string `json:"administrator"`
+	// Escalation are the ways by which code that runs as the role can become more than it
+	// is, the worst and shortest first, at most MaxPaths; EscalationTotal is how many were
+	// found. Once a way certainly leads to administrator, no longer one is looked for.
+	Escalation      []Path `json:"escalation"`
+	EscalationTotal int    `json:"escalationTotal"`
+	// EscalationWhy says what of the account was not read: more ways may lead through it.
+	EscalationWhy []string `json:"escalationWhy"`
+}
+
+// Path is one way to become more.
+type Path struct {
+	// Reaches is administrator, role (one that may do more, or other things) or unknown:
+	// users, code or policy versions that were not read.
+	Reaches string `json:"reaches"`
+	// Target is the ARN of the role at the end, empty where it is made anew or not known.
+	Target string `json:"target"`
+	// Certainty is certain, or conditional where a step is.
+	Certainty string     `json:"certainty"`
+	Steps     []PathStep `json:"steps"`
+	Sentence  string     `json:"sentence"`
+}
+
+// PathStep is what one role does on the way.
+type PathStep struct {
+	// Method is the id of the way, see docs/reach.md; Also are others that do the same.
+	Method string   `json:"method"`
+	Also   []string `json:"also"`
+	// Role is the ARN of the role that acts, Target that of the role or policy it acts on,
+	// empty for none that is there.
+	Role   string `json:"role"`
+	Target string `json:"target"`
+	// Certainty is certain or conditional; Why says what a conditional one depends on.
+	Certainty string      `json:"certainty"`
+	Why       []string    `json:"why"`
+	Grants    []StepGrant `json:"grants"`
+	// Trust are the statements of the target's trust policy that let the role or the
+	// service in.
+	Trust []StatementRef `json:"trust"`
+}
+
+// StepGrant is an action that a step takes, with the statements that allow it: none where
+// an earlier step of the path puts them there.
+type StepGrant struct {
+	Action     string         `json:"action"`
+	Resource   string         `json:"resource"`
+	Statements []StatementRef `json:"statements"`
 }
 
 // BucketReach: Granted is all, named, none or unknown, of any bucket. Needed are names.
@@ -720,6 +769,7 @@ const (
 	MaxRemoved   = 200
 	MaxEvidence  = 5
 	MaxCells     = 500
+	MaxPaths     = 10
 )
 
 // Role returns the first role with the ARN, nil if there is none.

@@ -74,6 +74,9 @@ func full(t *testing.T) map[string]any {
 	o := &r.Roles[0]
 	o.Readiness, o.Trust.Guard, o.Policies[0].Kind = report.Draft, "both", "inline"
 	r.GivenPolicies[0].Layer = "scp"
+	o.Reach.Administrator = "no"
+	path := &o.Reach.Escalation[0]
+	path.Reaches, path.Certainty, path.Steps[0].Certainty = "administrator", "certain", "conditional"
 	o.Layers = report.Layers{Identity: "read", Boundary: "none", SCP: "notRead", RCP: "notRead", Resource: "notRead"}
 	o.Used[0].Verdict, o.Denied[0].Verdict = report.VerdictForeign, report.VerdictMissing
 	q := &o.Required[0]

@@ -94,6 +94,7 @@ func (s *sample) addRoles() {
 		{Name: "ci-deploy", CreateDate: ago(800), Trust: document("trust-ci"), Inline: inline("ci-deploy")},
 		{Name: "order-events", Path: "/service-role/", CreateDate: ago(800), Trust: document("trust-lambda"),
 			Inline: inline("order-events"), Attached: []string{awsPolicyARN + "service-role/AWSLambdaBasicExecutionRole"}},
+		{Name: "lake-provisioner", CreateDate: ago(700), Trust: document("trust-glue"), Inline: inline("lake-provisioner")},
 		{Name: "web-shop", CreateDate: ago(1000), Trust: document("trust-ec2"), Inline: inline("web-shop")},
 		{Name: "AWSServiceRoleForConfig", Path: "/aws-service-role/config.amazonaws.com/", CreateDate: ago(1000), Trust: document("trust-config")},
 	}
