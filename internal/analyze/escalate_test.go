@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sagemaker-role-audit/internal/analyze/actions"
+	"sagemaker-role-audit/internal/analyze/policy"
 	"sagemaker-role-audit/internal/analyze/report"
 	"sagemaker-role-audit/internal/collect/snapshot"
 )
@@ -102,6 +103,39 @@ func TestLaunches(t *testing.T) {
 	}
 }
 
+// TestServiceTrust: who a service may be, by the trust policy's Allows and Denies and what
+// is known of the service's call.
+func TestServiceTrust(t *testing.T) {
+	one := func(effect, principal, condition string) string {
+		if condition != "" {
+			condition = `,"Condition":` + condition
+		}
+		return fmt.Sprintf(`{"Effect":%q,"Principal":%s,"Action":"sts:AssumeRole"%s}`, effect, principal, condition)
+	}
+	const sageMakers, others = `{"Service":"sagemaker.amazonaws.com"}`, `{"Service":["lambda.amazonaws.com","glue.amazonaws.com"]}`
+	for _, tt := range []struct {
+		name, trust string
+		want        policy.State
+	}{
+		{"named", statements(one("Allow", sageMakers, "")), policy.Yes},
+		{"others are", statements(one("Allow", others, "")), policy.No},
+		{"anybody", statements(one("Allow", `"*"`, "")), policy.Yes},
+		{"an account", statements(one("Allow", `{"AWS":"`+account+`"}`, "")), policy.No},
+		{"for this account", statements(one("Allow", sageMakers, `{"StringEquals":{"aws:SourceAccount":"`+account+`"}}`)), policy.Yes},
+		{"for another account", statements(one("Allow", sageMakers, `{"StringEquals":{"aws:SourceAccount":"999988887777"}}`)), policy.No},
+		{"for some jobs", statements(one("Allow", sageMakers, `{"ArnLike":{"aws:SourceArn":"arn:aws:sagemaker:*:`+account+`:training-job/a*"}}`)), policy.Conditional},
+		{"with an external id", statements(one("Allow", sageMakers, `{"StringEquals":{"sts:ExternalId":"x"}}`)), policy.No},
+		{"a Deny", statements(one("Allow", sageMakers, ""), one("Deny", sageMakers, "")), policy.No},
+		{"a Deny of others", statements(one("Allow", sageMakers, ""), one("Deny", others, "")), policy.Yes},
+		{"a Deny under a condition", statements(one("Allow", sageMakers, ""), one("Deny", `"*"`, `{"StringNotEquals":{"aws:SourceOrgID":"o-1"}}`)), policy.Conditional},
+		{"another action", statements(`{"Effect":"Allow","Principal":` + sageMakers + `,"Action":"sts:TagSession"}`), policy.No},
+	} {
+		if got := serviceTrust(parsed(t, tt.trust), sageMaker, account); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
 // TestOwnWays: what a role can do by IAM alone, and what stands in its way.
 func TestOwnWays(t *testing.T) {
 	self := func(actions ...string) string { return statements(grantOn(roleARN, actions...)) }
@@ -122,12 +156,17 @@ func TestOwnWays(t *testing.T) {
 		return s
 	}
 	closed := serviceMayBe("config.amazonaws.com")
+	noS3 := statements(`{"Effect":"Deny","Action":"s3:*","Resource":"*"}`)
 	for _, tt := range []struct {
 		name string
 		s    *snapshot.Snapshot
 		want string // methods of the first path, "" for none; then its certainty
 	}{
 		{"an inline policy", pair(closed, self("iam:PutRolePolicy")), "put-role-policy certain"},
+		{"an inline Deny is overwritten", pair(closed, self("iam:PutRolePolicy"), noS3), "put-role-policy certain"},
+		{"an inline Deny stays where a policy is attached, and is overwritten next", pair(closed, self("iam:AttachRolePolicy"), noS3), "attach-role-policy put-role-policy certain"},
+		{"a managed Deny stays, and a new role has none", managed(pair(closed, self("iam:PutRolePolicy")), noS3), "put-role-policy create-role certain"},
+		{"a managed Deny is overwritten", managed(pair(closed, self("iam:PutRolePolicy"), statements(grantOn("*", "iam:CreatePolicyVersion"))), noS3), "create-policy-version certain"},
 		{"of another role only", pair(closed, statements(grantOn(targetARN, "iam:PutRolePolicy"))), ""},
 		{"of all roles but itself", pair(closed, statements(grantOn("*", "iam:PutRolePolicy"), `{"Effect":"Deny","Action":"iam:*","Resource":"`+roleARN+`"}`)), ""},
 		{"a managed policy", pair(closed, self("iam:AttachRolePolicy")), "attach-role-policy certain"},
