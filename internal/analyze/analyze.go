@@ -50,6 +50,7 @@ type audit struct {
 	lists       actionLists
 	reachables  func() *reachable
 	escalations func() *escalations
+	admits      func() map[string][]*snapshot.Role
 }
 
 func newAudit(s *snapshot.Snapshot) *audit {
@@ -60,6 +61,7 @@ func newAudit(s *snapshot.Snapshot) *audit {
 	}
 	a.reachables = sync.OnceValue(a.newReachable)
 	a.escalations = sync.OnceValue(a.newEscalations)
+	a.admits = sync.OnceValue(a.admittedBy)
 	for i := range s.Accessed {
 		a.told[s.Accessed[i].RoleKey] = &s.Accessed[i]
 	}

@@ -7,6 +7,7 @@ import (
 
 	"sagemaker-role-audit/internal/analyze/policy"
 	"sagemaker-role-audit/internal/analyze/report"
+	"sagemaker-role-audit/internal/collect/snapshot"
 )
 
 // onEvery makes a finding of each statement that grants actions of a list on every
@@ -115,24 +116,32 @@ func assumeRoleAny(a *audit, j *judgement) []hit {
 // admitting are the names of the roles that were read whose trust policy lets this role,
 // or everybody of the account, assume them.
 func (a *audit) admitting(j *judgement) []string {
-	account := "AWS:arn:" + a.place.partition + ":iam::" + a.place.account + ":root"
+	lets := a.admits()
 	var out []string
+	for _, who := range []string{"*", "AWS:arn:" + a.place.partition + ":iam::" + a.place.account + ":root", "AWS:" + a.place.account, "AWS:" + j.sub.key.ARN} {
+		for _, r := range lets[who] {
+			if r.ARN != j.sub.key.ARN {
+				out = append(out, r.Name)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// admittedBy are the roles that were read by whom their trust policies let in.
+func (a *audit) admittedBy() map[string][]*snapshot.Role {
+	out := map[string][]*snapshot.Role{}
 	for i := range a.snapshot.Roles {
 		r := &a.snapshot.Roles[i]
-		if r.ARN == j.sub.key.ARN {
-			continue
-		}
 		d, err := policy.Parse([]byte(r.Trust))
 		if err != nil {
 			continue
 		}
-		if slices.ContainsFunc(readTrust(d).OtherPrincipals, func(p string) bool {
-			return p == "*" || p == account || p == "AWS:"+a.place.account || p == "AWS:"+j.sub.key.ARN
-		}) {
-			out = append(out, r.Name)
+		for _, who := range readTrust(d).OtherPrincipals {
+			out[who] = append(out[who], r)
 		}
 	}
-	slices.Sort(out)
 	return out
 }
 
