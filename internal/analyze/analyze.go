@@ -4,6 +4,7 @@ package analyze
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"maps"
 	"slices"
@@ -57,7 +58,7 @@ func newAudit(s *snapshot.Snapshot) *audit {
 	a := &audit{
 		snapshot: s, library: newLibrary(s), observer: newObserver(s), beside: knowledgeOf(s),
 		place:      place{partition: cmp.Or(s.Account.Partition, "aws"), account: cmp.Or(s.Account.ID, "*")},
-		perService: map[string]int{}, lists: actionLists{known: map[string][]string{}}, told: map[snapshot.RoleKey]*snapshot.Accessed{},
+		perService: map[string]int{}, lists: actionLists{known: map[string][]string{}, services: map[[sha256.Size]byte]map[string]report.UnseenService{}}, told: map[snapshot.RoleKey]*snapshot.Accessed{},
 	}
 	a.reachables = sync.OnceValue(a.newReachable)
 	a.escalations = sync.OnceValue(a.newEscalations)

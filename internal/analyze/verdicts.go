@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"iter"
 	"maps"
 	"slices"
@@ -197,6 +198,7 @@ func (a *audit) unseen(j *judgement, verdict report.Verdict) report.Unseen {
 	}
 	byPlace := make([]int, len(v.table))
 	mask := make([]byte, 0, 1024)
+	whole := sha256.New()
 	for _, s := range serviceSpans() {
 		n := 0
 		mask = mask[:0]
@@ -213,6 +215,8 @@ func (a *audit) unseen(j *judgement, verdict report.Verdict) report.Unseen {
 			continue
 		}
 		u.Count += n
+		whole.Write([]byte(s.name))
+		whole.Write(mask)
 		x := report.UnseenService{Count: n, All: n == s.to-s.from, Actions: []string{}}
 		if !x.All {
 			x.Actions = a.lists.of(v.catalog, s, mask)
@@ -231,6 +235,7 @@ func (a *audit) unseen(j *judgement, verdict report.Verdict) report.Unseen {
 			continue
 		}
 		u.Count++
+		whole.Write([]byte(action + "\x00"))
 		if named.reason != "" {
 			reasons[named.reason]++
 		}
@@ -248,6 +253,7 @@ func (a *audit) unseen(j *judgement, verdict report.Verdict) report.Unseen {
 		s.Actions, _ = capped(s.Actions, report.MaxActions)
 		u.Services[serviceOf(action)] = s
 	}
+	u.Services = a.lists.shared([sha256.Size]byte(whole.Sum(nil)), u.Services)
 	for reason, n := range reasons {
 		u.Reasons = append(u.Reasons, report.Reason{Reason: reason, Count: n})
 	}
@@ -265,6 +271,19 @@ func (a *audit) unseen(j *judgement, verdict report.Verdict) report.Unseen {
 type actionLists struct {
 	mu    sync.Mutex
 	known map[string][]string
+	// services are those of whole verdicts: roles that share their policies share these.
+	services map[[sha256.Size]byte]map[string]report.UnseenService
+}
+
+// shared is the services of a verdict, the same for all roles of which they are alike.
+func (l *actionLists) shared(key [sha256.Size]byte, services map[string]report.UnseenService) map[string]report.UnseenService {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s, known := l.services[key]; known {
+		return s
+	}
+	l.services[key] = services
+	return services
 }
 
 // of lists the actions of a service that are set in mask, sorted, at most MaxActions.
