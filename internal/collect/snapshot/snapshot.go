@@ -49,8 +49,7 @@ type Snapshot struct {
 	Policies []ManagedPolicy `json:"policies"`
 	Roles    []Role          `json:"roles"`
 	// OtherRoles are the account's roles that are not among Roles: what is in neither
-	// does not exist. Nil where not all roles were listed, and in files of before 0.1.0
-	// was released.
+	// does not exist. Nil where not all roles were listed.
 	OtherRoles []RoleKey `json:"otherRoles,omitempty"`
 	// Others are what escalation needs of the OtherRoles, as many of them as were kept, and
 	// OtherPolicies those of their managed policies that are not among Policies. Nil where
