@@ -3,6 +3,7 @@ package analyze
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"sagemaker-role-audit/internal/analyze/policy"
 )
@@ -35,6 +36,42 @@ func someOf(stack *policy.Stack, p policy.Principal, action, pattern string, kno
 	return best, true, x
 }
 
+// shares remembers what two patterns have in common: roles with the same policies ask it
+// of the same resources.
+var shares = intersections{known: map[[2]string]intersection{}}
+
+type intersections struct {
+	mu    sync.Mutex
+	known map[[2]string]intersection
+}
+
+type intersection struct {
+	both  []string
+	exact bool
+}
+
+// mostShares is how many are remembered.
+const mostShares = 1 << 14
+
+// of is policy.Intersect.
+func (s *intersections) of(a, b string) ([]string, bool) {
+	key := [2]string{a, b}
+	s.mu.Lock()
+	x, known := s.known[key]
+	s.mu.Unlock()
+	if known {
+		return x.both, x.exact
+	}
+	x.both, x.exact = policy.Intersect(a, b)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.known) >= mostShares {
+		clear(s.known)
+	}
+	s.known[key] = x
+	return x.both, x.exact
+}
+
 // mostPieces bounds the parts of one pattern that are asked about.
 const mostPieces = 64
 
@@ -45,7 +82,7 @@ func piecesOf(x *policy.Access, pattern string) []string {
 	narrow := func(st *policy.Statement) {
 		for _, r := range st.Resources {
 			for _, piece := range pieces {
-				both, exact := policy.Intersect(r, piece)
+				both, exact := shares.of(r, piece)
 				if !exact {
 					continue
 				}
