@@ -42,8 +42,13 @@ func rulesTable() string {
 	return b.String()
 }
 
-func TestNeedsPage(t *testing.T) {
-	const page, begin, end = "../../docs/needs.md", "<!-- rules: written by the test of this page -->\n", "<!-- end of rules -->"
+func TestNeedsPage(t *testing.T) { checkPage(t, "../../docs/needs.md", rulesTable()) }
+
+// checkPage holds the part of a page that is generated against what it is to be, or
+// writes it under -update.
+func checkPage(t *testing.T, page, content string) {
+	t.Helper()
+	const begin, end = "<!-- rules: written by the test of this page -->\n", "<!-- end of rules -->"
 	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
@@ -51,9 +56,9 @@ func TestNeedsPage(t *testing.T) {
 	before, rest, ok := strings.Cut(string(text), begin)
 	got, after, ends := strings.Cut(rest, end)
 	if !ok || !ends {
-		t.Fatal("the page has no place for the table")
+		t.Fatalf("%s has no place for the rules", page)
 	}
-	want := "\n" + rulesTable() + "\n"
+	want := "\n" + content + "\n"
 	if got == want {
 		return
 	}

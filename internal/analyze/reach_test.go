@@ -197,7 +197,7 @@ func TestReachAgainstRequests(t *testing.T) {
 	}
 	keys := []string{"x", "in/a", "in/x", "out/in/x", "a", "audit-probe", "in/audit-probe", "audit-probe/in/audit-probe"}
 	counted, certain := 0, 0
-	for i := range worlds(600) {
+	for i := range worlds(1500) {
 		s := stocked(document(""), document(""))
 		if r.IntN(3) == 0 {
 			s.Policies = append(s.Policies, snapshot.ManagedPolicy{ARN: "arn:aws:iam::123456789012:policy/limit", Name: "limit", Version: "v1", Document: document("")})
@@ -250,8 +250,8 @@ func TestReachAgainstRequests(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d worlds: %d buckets reached, %d of them for certain", worlds(600), counted, certain)
-	if certain < worlds(600)/4 {
+	t.Logf("%d worlds: %d buckets reached, %d of them for certain", worlds(1500), counted, certain)
+	if certain < worlds(1500)/4 {
 		t.Error("too few to prove anything")
 	}
 }

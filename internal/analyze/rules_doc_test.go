@@ -38,28 +38,7 @@ func severitiesOf(r report.Rule) string {
 	return fmt.Sprintf("%s to %s", r.Worst, r.Least)
 }
 
-func TestRulesPage(t *testing.T) {
-	const page, begin, end = "../../docs/rules.md", "<!-- rules: written by the test of this page -->\n", "<!-- end of rules -->"
-	text, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(text), begin)
-	got, after, ends := strings.Cut(rest, end)
-	if !ok || !ends {
-		t.Fatal("the page has no place for the rules")
-	}
-	want := "\n" + rulesPage() + "\n"
-	if got == want {
-		return
-	}
-	if !*update {
-		t.Fatalf("%s does not have today's rules: make golden", page)
-	}
-	if err := os.WriteFile(page, []byte(before+begin+want+end+after), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
+func TestRulesPage(t *testing.T) { checkPage(t, "../../docs/rules.md", rulesPage()) }
 
 // TestRuleTable: ids are unique and of one form, every rule says what is at stake and
 // what to do, its severities are in order, and it yields to rules that there are.

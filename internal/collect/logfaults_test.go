@@ -126,7 +126,6 @@ func logFault(t *testing.T, lookup bool, operation, fault string, called *int) *
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
 		o = withLogs(o, "trail")
-		o.Window = 35 * day // files enough for a fault to come in the midst of them
 		if !lookup {
 			o.Usage = UsageNone
 		}
