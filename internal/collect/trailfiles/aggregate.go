@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,12 @@ type aggregate struct {
 // eventID is a UUID, or half the SHA-256 of an id that is none.
 type eventID [16]byte
 
+// ident is an event's id as it is told: its name where that is no UUID, else the id.
+type ident struct {
+	id   eventID
+	name string
+}
+
 // event is a kept call that is remembered by id.
 type event struct {
 	group    *group
@@ -51,11 +58,10 @@ const exact = 1 << 30
 
 // group is the calls that are alike.
 type group struct {
-	into        *group // what it collapsed into
-	count       int
-	first, last int64
-	firstID     string
-	lastID      string
+	into            *group // what it collapsed into
+	count           int
+	first, last     int64
+	firstID, lastID ident
 }
 
 // found is a kept call on its way from a worker: its key packed, the family's part and
@@ -110,11 +116,23 @@ func (e eventID) String() string {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-func (a *aggregate) nameOf(id eventID) string {
-	if name, ok := a.names[id]; ok {
-		return name
+func (i ident) String() string {
+	if i.name != "" {
+		return i.name
 	}
-	return id.String()
+	return i.id.String()
+}
+
+// compare orders by what is told. UUIDs in text and in bytes have the same order.
+func (i ident) compare(j ident) int {
+	if i.name == "" && j.name == "" {
+		return slices.Compare(i.id[:], j.id[:])
+	}
+	return cmp.Compare(i.String(), j.String())
+}
+
+func (a *aggregate) ident(id eventID) ident {
+	return ident{id, a.names[id]}
 }
 
 // add adds a call of file number file. Of several with one id the last restatement
@@ -124,7 +142,7 @@ func (a *aggregate) add(f *found, file uint32) {
 	former, again := a.events[f.id]
 	if again {
 		a.duplicates++
-		if !f.replaces(&former, a.nameOf(f.id)) {
+		if !f.replaces(&former, a.ident(f.id)) {
 			return
 		}
 	}
@@ -146,15 +164,11 @@ func (a *aggregate) add(f *found, file uint32) {
 	}
 }
 
-func (f *found) replaces(d *event, name string) bool {
+func (f *found) replaces(d *event, former ident) bool {
 	if f.addendum != d.addendum {
 		return f.addendum
 	}
-	own := f.name
-	if own == "" {
-		own = f.id.String()
-	}
-	return cmp.Or(cmp.Compare(f.at, d.at), cmp.Compare(own, name)) > 0
+	return cmp.Or(cmp.Compare(f.at, d.at), ident{f.id, f.name}.compare(former)) > 0
 }
 
 // forget counts and forgets the half of the remembered calls that was delivered first:
@@ -174,7 +188,7 @@ func (a *aggregate) forget() {
 	})
 	for _, p := range all[:(len(all)+1)/2] {
 		e := a.events[p.id]
-		e.group.see(e.at, a.nameOf(p.id))
+		e.group.see(e.at, a.ident(p.id))
 		delete(a.events, p.id)
 		delete(a.names, p.id)
 		a.forgotten++
@@ -182,12 +196,12 @@ func (a *aggregate) forget() {
 }
 
 // see counts a call.
-func (g *group) see(at int64, id string) {
+func (g *group) see(at int64, id ident) {
 	g = g.end()
-	if g.count == 0 || cmp.Or(cmp.Compare(at, g.first), cmp.Compare(id, g.firstID)) < 0 {
+	if g.count == 0 || cmp.Or(cmp.Compare(at, g.first), id.compare(g.firstID)) < 0 {
 		g.first, g.firstID = at, id
 	}
-	if g.count == 0 || cmp.Or(cmp.Compare(at, g.last), cmp.Compare(id, g.lastID)) > 0 {
+	if g.count == 0 || cmp.Or(cmp.Compare(at, g.last), id.compare(g.lastID)) > 0 {
 		g.last, g.lastID = at, id
 	}
 	g.count++
@@ -316,10 +330,10 @@ const maxFolders = 32
 // merge takes over what g counted.
 func (to *group) merge(g *group) {
 	if g.count > 0 {
-		if to.count == 0 || cmp.Or(cmp.Compare(g.first, to.first), cmp.Compare(g.firstID, to.firstID)) < 0 {
+		if to.count == 0 || cmp.Or(cmp.Compare(g.first, to.first), g.firstID.compare(to.firstID)) < 0 {
 			to.first, to.firstID = g.first, g.firstID
 		}
-		if to.count == 0 || cmp.Or(cmp.Compare(g.last, to.last), cmp.Compare(g.lastID, to.lastID)) > 0 {
+		if to.count == 0 || cmp.Or(cmp.Compare(g.last, to.last), g.lastID.compare(to.lastID)) > 0 {
 			to.last, to.lastID = g.last, g.lastID
 		}
 		to.count += g.count
@@ -327,44 +341,54 @@ func (to *group) merge(g *group) {
 	*g = group{into: to}
 }
 
-// usage gives all groups, and what has collapsed. It ends the aggregate, which it takes
-// apart on its way.
-func (a *aggregate) usage() ([]snapshot.Usage, []Collapse) {
+// end counts the calls that are still remembered by id. Only groups are left.
+func (a *aggregate) end() {
 	for id, e := range a.events {
-		e.group.see(e.at, a.nameOf(id))
+		e.group.see(e.at, a.ident(id))
 	}
 	a.events, a.names = nil, nil
-	all := make([]snapshot.Usage, 0, a.groups)
-	var collapsed []Collapse
-	for key, fam := range a.families {
-		base := a.base(key)
-		calls := int64(0)
-		for rest, g := range fam.members {
+}
+
+// each yields all groups, by family and by name as they are packed.
+func (a *aggregate) each(yield func(snapshot.Usage) bool) {
+	for _, key := range slices.Sorted(maps.Keys(a.families)) {
+		fam, base := a.families[key], a.base(key)
+		for _, rest := range slices.Sorted(maps.Keys(fam.members)) {
+			g := fam.members[rest]
 			if g.count == 0 {
 				continue // all its calls were restated
 			}
-			calls += int64(g.count)
 			k := base
 			k.Unpack(rest)
-			all = append(all, snapshot.Usage{
+			if !yield(snapshot.Usage{
 				UseKey: k, Count: g.count, Source: a.sources[fam.source],
-				First: time.UnixMicro(g.first).UTC(), Last: time.UnixMicro(g.last).UTC(), FirstEventID: g.firstID, LastEventID: g.lastID,
-			})
+				First: time.UnixMicro(g.first).UTC(), Last: time.UnixMicro(g.last).UTC(), FirstEventID: g.firstID.String(), LastEventID: g.lastID.String(),
+			}) {
+				return
+			}
 		}
-		if fam.depth != exact {
-			collapsed = append(collapsed, collapseOf(&base, fam, calls))
-		}
-		delete(a.families, key)
 	}
-	slices.SortFunc(all, func(x, y snapshot.Usage) int {
-		return cmp.Or(x.UseKey.Compare(y.UseKey), cmp.Compare(x.Source, y.Source))
-	})
-	slices.SortFunc(collapsed, func(x, y Collapse) int {
+}
+
+// collapsed tells which families lost names.
+func (a *aggregate) collapsed() []Collapse {
+	var list []Collapse
+	for key, fam := range a.families {
+		if fam.depth == exact {
+			continue
+		}
+		base, calls := a.base(key), int64(0)
+		for _, g := range fam.members {
+			calls += int64(g.count)
+		}
+		list = append(list, collapseOf(&base, fam, calls))
+	}
+	slices.SortFunc(list, func(x, y Collapse) int {
 		return cmp.Or(cmp.Compare(x.Role.ARN, y.Role.ARN), cmp.Compare(x.Role.ID, y.Role.ID), cmp.Compare(x.Caller, y.Caller),
 			cmp.Compare(x.EventSource, y.EventSource), cmp.Compare(x.EventName, y.EventName), cmp.Compare(x.Bucket, y.Bucket),
 			cmp.Compare(x.ErrorCode, y.ErrorCode), cmp.Compare(x.Region, y.Region), cmp.Compare(x.Objects, y.Objects), cmp.Compare(x.Calls, y.Calls), cmp.Compare(x.Prefixes, y.Prefixes))
 	})
-	return all, collapsed
+	return list
 }
 
 func collapseOf(base *snapshot.UseKey, fam *family, calls int64) Collapse {

@@ -49,7 +49,7 @@ func TestCollapse(t *testing.T) {
 			r := read(t, Options{Roles: map[string]bool{role: true}, Limits: Limits{Objects: objects_}}, listed(t, b, Filter{}))
 			var got []string
 			calls := 0
-			for _, u := range r.Usage {
+			for _, u := range usageOf(r) {
 				calls += u.Count
 				if u.Params.Keys == "" != (u.Params.Key != "") {
 					t.Fatalf("a key and keys: %+v", u)
@@ -92,12 +92,12 @@ func TestGroupLimit(t *testing.T) {
 	b := memory{files: map[string][]byte{logName(1): zipped(objects(1, keys, roles...))}}
 	for _, tt := range []struct{ groups, want, dropped int }{{200, 200, 0}, {150, 40, 0}, {39, 20, 0}, {20, 20, 0}, {5, 5, 150}} {
 		r := read(t, Options{Roles: asked, Limits: Limits{Groups: tt.groups}}, listed(t, b, Filter{}))
-		calls := 0
-		for _, u := range r.Usage {
+		calls, usage := 0, usageOf(r)
+		for _, u := range usage {
 			calls += u.Count
 		}
-		if len(r.Usage) != tt.want || int(r.Dropped) != tt.dropped || calls+tt.dropped != 200 {
-			t.Errorf("%d groups: %d, %d calls, %d left out", tt.groups, len(r.Usage), calls, r.Dropped)
+		if len(usage) != tt.want || int(r.Dropped) != tt.dropped || calls+tt.dropped != 200 {
+			t.Errorf("%d groups: %d, %d calls, %d left out", tt.groups, len(usage), calls, r.Dropped)
 		}
 		if tt.dropped > 0 != (len(r.Gaps) == 1 && r.Gaps[0].Impact == snapshot.ImpactUsage) {
 			t.Errorf("gaps %+v", r.Gaps)
@@ -115,8 +115,8 @@ func TestForget(t *testing.T) {
 	b.files[logName(0)] = b.files[logName(1)] // delivered again at once
 	for _, tt := range []struct{ events, duplicates, forgotten int }{{1000, 4, 0}, {76, 4, 0}, {16, 4, 64}} {
 		r := read(t, Options{Roles: map[string]bool{role: true}, Limits: Limits{Events: tt.events}}, listed(t, b, Filter{}))
-		if len(r.Usage) != 1 || r.Usage[0].Count != 76 || int(r.Duplicates) != tt.duplicates || (r.Forgotten > 0) != (tt.forgotten > 0) {
-			t.Errorf("%d ids: %+v, %d duplicates, %d forgotten", tt.events, r.Usage, r.Duplicates, r.Forgotten)
+		if usage := usageOf(r); len(usage) != 1 || usage[0].Count != 76 || int(r.Duplicates) != tt.duplicates || (r.Forgotten > 0) != (tt.forgotten > 0) {
+			t.Errorf("%d ids: %+v, %d duplicates, %d forgotten", tt.events, usage, r.Duplicates, r.Forgotten)
 		}
 		if (r.Forgotten > 0) != (len(r.Gaps) == 1 && r.Gaps[0].Impact == snapshot.ImpactDetail) {
 			t.Errorf("gaps %+v", r.Gaps)

@@ -350,7 +350,8 @@ func (r *reading) tell(last bool) {
 func (r *reading) result() *Result {
 	t, a := &r.total, r.aggregate
 	t.Kept, t.Duplicates, t.Forgotten, t.Dropped = a.unique, a.duplicates, a.forgotten, a.dropped
-	t.Usage, t.Collapsed = a.usage()
+	a.end()
+	t.groups, t.Collapsed = a, a.collapsed()
 	for _, d := range r.days {
 		t.Days = append(t.Days, *d)
 	}

@@ -128,8 +128,8 @@ type Progress struct {
 
 // Result is what the files told.
 type Result struct {
-	// Usage are the groups of calls that were kept, in the snapshot's order.
-	Usage []snapshot.Usage
+	groups *aggregate
+
 	// Gaps name each file that could not be read, or not to its end, or in which
 	// records could not be understood. In the snapshot's order.
 	Gaps []snapshot.Gap
@@ -151,6 +151,10 @@ type Result struct {
 	// Dropped are the kept calls that found no room among the groups (a gap).
 	Dropped int64
 }
+
+// Usage yields the groups of calls that were kept, in a fixed order that is not the
+// snapshot's. They lie packed, at a fifth of what they take when spread out.
+func (r *Result) Usage() iter.Seq[snapshot.Usage] { return r.groups.each }
 
 // Day is what was read of one account, region and day of delivery.
 type Day struct {

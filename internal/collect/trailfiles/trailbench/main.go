@@ -263,7 +263,11 @@ func runChild(what, logs string) error {
 	if len(result.Gaps) > 0 || result.Files != corpus(gb).Files {
 		return fmt.Errorf("%d files, gaps %v", result.Files, result.Gaps)
 	}
-	fmt.Printf("%d\n", result.Kept)
+	groups := 0
+	for range result.Usage() {
+		groups++
+	}
+	fmt.Printf("%d in %d groups\n", result.Kept, groups)
 	return nil
 }
 

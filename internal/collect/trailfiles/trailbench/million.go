@@ -77,13 +77,14 @@ func readMillion(callers, calls int) error {
 	if err != nil {
 		return err
 	}
-	counted := 0
-	for i := range result.Usage {
-		counted += result.Usage[i].Count
+	counted, groups := 0, 0
+	for u := range result.Usage() {
+		counted += u.Count
+		groups++
 	}
 	if counted != calls || result.Dropped > 0 {
 		return fmt.Errorf("%d calls, %d left out, gaps %v", counted, result.Dropped, result.Gaps)
 	}
-	fmt.Printf("%d groups, %d kinds of calls collapsed, %d ids forgotten\n", len(result.Usage), len(result.Collapsed), result.Forgotten)
+	fmt.Printf("%d groups, %d kinds of calls collapsed, %d ids forgotten\n", groups, len(result.Collapsed), result.Forgotten)
 	return nil
 }
