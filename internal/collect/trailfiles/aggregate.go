@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -45,13 +46,56 @@ type event struct {
 	addendum bool
 }
 
-// family is the calls that are alike but for the names of their objects.
+// family is the calls that are alike but for the names of their objects. Most have one
+// group and no map for it.
 type family struct {
 	source  int
 	depth   int // of the folders by which they are kept, exact for by name
-	members map[string]*group
-	objects int // that were told apart by name
+	rest    string
+	first   *group
+	more    map[string]*group // from the second on
+	objects int               // that were told apart by name
 	alone   bool
+}
+
+func (f *family) size() int {
+	if f.first == nil {
+		return 0
+	}
+	return 1 + len(f.more)
+}
+
+func (f *family) get(rest string) *group {
+	if f.first != nil && f.rest == rest {
+		return f.first
+	}
+	return f.more[rest]
+}
+
+// put adds a group that is not there.
+func (f *family) put(rest string, g *group) {
+	switch {
+	case f.first == nil:
+		f.rest, f.first = rest, g
+	case f.more == nil:
+		f.more = map[string]*group{rest: g}
+	default:
+		f.more[rest] = g
+	}
+}
+
+// groups yields the groups in no order.
+func (f *family) groups() iter.Seq2[string, *group] {
+	return func(yield func(string, *group) bool) {
+		if f.first == nil || !yield(f.rest, f.first) {
+			return
+		}
+		for rest, g := range f.more {
+			if !yield(rest, g) {
+				return
+			}
+		}
+	}
 }
 
 const exact = 1 << 30
@@ -224,32 +268,33 @@ func (a *aggregate) group(f *found) *group {
 		if !a.room() {
 			return nil
 		}
-		fam = &family{source: int(f.family[0]), depth: exact, members: make(map[string]*group, 1), alone: f.alone}
+		fam = &family{source: int(f.family[0]), depth: exact, alone: f.alone}
 		a.families[f.family] = fam
 	}
 	rest := f.rest
 	if fam.depth != exact {
 		rest = a.shortened(f, fam.depth)
 	}
-	if g := fam.members[rest]; g != nil {
+	if g := fam.get(rest); g != nil {
 		return g
 	}
-	if !a.room() && (fam.alone || len(fam.members) < a.objects) {
+	if !a.room() && (fam.alone || fam.size() < a.objects) {
 		return nil // else the family collapses, and takes the call in
 	}
 	// Room may have been made by collapsing this very family.
 	if fam.depth != exact {
-		if rest = a.shortened(f, fam.depth); fam.members[rest] != nil {
-			return fam.members[rest]
+		rest = a.shortened(f, fam.depth)
+		if g := fam.get(rest); g != nil {
+			return g
 		}
 	}
 	g := new(group)
-	fam.members[rest] = g
+	fam.put(rest, g)
 	a.groups++
 	if fam.depth == exact {
 		fam.objects++
 	}
-	if len(fam.members) > a.objects {
+	if fam.size() > a.objects {
 		a.collapse(f.family, fam)
 	}
 	return g
@@ -261,7 +306,7 @@ func (a *aggregate) room() bool {
 	for a.groups >= a.limits.Names && a.objects > 1 {
 		a.objects = max(1, a.objects/2)
 		for key, fam := range a.families {
-			if len(fam.members) > a.objects {
+			if fam.size() > a.objects {
 				a.collapse(key, fam)
 			}
 		}
@@ -293,7 +338,7 @@ func (a *aggregate) collapse(key string, fam *family) {
 	base := a.base(key)
 	if fam.depth == exact {
 		fam.depth = 0
-		for rest := range fam.members {
+		for rest := range fam.groups() {
 			k := base
 			k.Unpack(rest)
 			p := &k.Params
@@ -303,25 +348,25 @@ func (a *aggregate) collapse(key string, fam *family) {
 		}
 		fam.depth++ // the first step leads to the names' own folders
 	}
-	a.groups -= len(fam.members)
-	for len(fam.members) > a.objects && fam.depth > 0 {
+	a.groups -= fam.size()
+	for fam.size() > a.objects && fam.depth > 0 {
 		fam.depth--
-		members := make(map[string]*group)
-		for rest, g := range fam.members {
+		var short family
+		for rest, g := range fam.groups() {
 			k := base
 			k.Unpack(rest)
 			k = k.Collapsed(fam.depth)
-			short := string(k.Pack(nil, &base))
-			to := members[short]
+			rest := string(k.Pack(nil, &base))
+			to := short.get(rest)
 			if to == nil {
 				to = new(group)
-				members[short] = to
+				short.put(rest, to)
 			}
 			to.merge(g)
 		}
-		fam.members = members
+		fam.rest, fam.first, fam.more = short.rest, short.first, short.more
 	}
-	a.groups += len(fam.members)
+	a.groups += fam.size()
 }
 
 // maxFolders bounds how often a family collapses. A key of S3 may have a thousand.
@@ -353,8 +398,13 @@ func (a *aggregate) end() {
 func (a *aggregate) each(yield func(snapshot.Usage) bool) {
 	for _, key := range slices.Sorted(maps.Keys(a.families)) {
 		fam, base := a.families[key], a.base(key)
-		for _, rest := range slices.Sorted(maps.Keys(fam.members)) {
-			g := fam.members[rest]
+		rests := make([]string, 0, fam.size())
+		for rest := range fam.groups() {
+			rests = append(rests, rest)
+		}
+		slices.Sort(rests)
+		for _, rest := range rests {
+			g := fam.get(rest)
 			if g.count == 0 {
 				continue // all its calls were restated
 			}
@@ -378,7 +428,7 @@ func (a *aggregate) collapsed() []Collapse {
 			continue
 		}
 		base, calls := a.base(key), int64(0)
-		for _, g := range fam.members {
+		for _, g := range fam.groups() {
 			calls += int64(g.count)
 		}
 		list = append(list, collapseOf(&base, fam, calls))
@@ -398,6 +448,6 @@ func collapseOf(base *snapshot.UseKey, fam *family, calls int64) Collapse {
 	}
 	return Collapse{
 		Role: base.Role, Caller: base.Caller, EventSource: base.EventSource, EventName: base.EventName, ErrorCode: base.ErrorCode, Region: base.Region,
-		Bucket: bucket, Objects: fam.objects, Prefixes: len(fam.members), Calls: calls,
+		Bucket: bucket, Objects: fam.objects, Prefixes: fam.size(), Calls: calls,
 	}
 }
