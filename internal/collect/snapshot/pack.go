@@ -1,6 +1,9 @@
 package snapshot
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"iter"
+)
 
 // A UseKey has some sixty fields, of which a call fills a dozen. Who holds many of them
 // holds them packed.
@@ -33,43 +36,68 @@ func (k *UseKey) Pack(b []byte, from *UseKey) []byte {
 	texts, others := k.texts(), from.texts()
 	for i, text := range texts {
 		if *text != *others[i] {
-			b = append(b, byte(i))
-			b = binary.AppendUvarint(b, uint64(len(*text)))
-			b = append(b, *text...)
+			b = AppendField(b, byte(i), *text)
 		}
 	}
 	if k.ReadOnly != from.ReadOnly {
-		b = append(b, packReadOnly)
+		b = AppendField(b, packReadOnly, "")
 	}
 	if k.Denial.Explicit != from.Denial.Explicit {
-		b = append(b, packExplicit)
+		b = AppendField(b, packExplicit, "")
 	}
 	return b
+}
+
+// AppendField appends one field of a packed key, by its number. A flag has no text: that
+// it is there means that it differs.
+func AppendField(b []byte, field byte, text string) []byte {
+	b = append(b, field)
+	if IsFlag(field) {
+		return b
+	}
+	b = binary.AppendUvarint(b, uint64(len(text)))
+	return append(b, text...)
+}
+
+// IsFlag reports whether a field of a packed key has no text.
+func IsFlag(field byte) bool { return field >= textFields }
+
+// Fields yields the fields of a packed key.
+func Fields(packed string) iter.Seq2[byte, string] {
+	return func(yield func(byte, string) bool) {
+		for len(packed) > 0 {
+			field := packed[0]
+			packed = packed[1:]
+			var text string
+			if !IsFlag(field) {
+				n, used := 0, 0
+				for shift := 0; ; shift += 7 {
+					c := packed[used]
+					used++
+					if n |= int(c&0x7f) << shift; c < 0x80 {
+						break
+					}
+				}
+				text, packed = packed[used:used+n], packed[used+n:]
+			}
+			if !yield(field, text) {
+				return
+			}
+		}
+	}
 }
 
 // Unpack changes a key to what Pack packed: the key that it differed from.
 func (k *UseKey) Unpack(packed string) {
 	texts := k.texts()
-	for len(packed) > 0 {
-		i := packed[0]
-		packed = packed[1:]
-		switch i {
+	for field, text := range Fields(packed) {
+		switch field {
 		case packReadOnly:
 			k.ReadOnly = !k.ReadOnly
-			continue
 		case packExplicit:
 			k.Denial.Explicit = !k.Denial.Explicit
-			continue
+		default:
+			*texts[field] = text
 		}
-		n, used := 0, 0
-		for shift := 0; ; shift += 7 {
-			c := packed[used]
-			used++
-			if n |= int(c&0x7f) << shift; c < 0x80 {
-				break
-			}
-		}
-		*texts[i] = packed[used : used+n]
-		packed = packed[used+n:]
 	}
 }

@@ -3,6 +3,7 @@ package trailfiles
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"iter"
 	"maps"
@@ -22,7 +23,9 @@ type aggregate struct {
 
 	events   map[eventID]event
 	names    map[eventID]string // of ids that are no UUID, and of those that restate
-	families map[string]*family // by packed key
+	families map[string]*family // by key, in numbers of words
+	words    words
+	key      []byte // of the call that is added, for reuse
 	groups   int
 	objects  int // the limit of a family now
 
@@ -123,6 +126,7 @@ func newAggregate(limits Limits, sources []string) *aggregate {
 	return &aggregate{
 		limits: limits, sources: sources, objects: limits.Objects,
 		events: make(map[eventID]event), names: make(map[eventID]string), families: make(map[string]*family),
+		words: words{numbers: make(map[string]uint64)},
 	}
 }
 
@@ -263,13 +267,14 @@ func (g *group) end() *group {
 
 // group finds the group of a call, nil where there is no room for another.
 func (a *aggregate) group(f *found) *group {
-	fam := a.families[f.family]
+	a.key = a.words.number(a.key[:0], f.family)
+	fam := a.families[string(a.key)]
 	if fam == nil {
 		if !a.room() {
 			return nil
 		}
 		fam = &family{source: int(f.family[0]), depth: exact, alone: f.alone}
-		a.families[f.family] = fam
+		a.families[string(a.key)] = fam
 	}
 	rest := f.rest
 	if fam.depth != exact {
@@ -295,7 +300,7 @@ func (a *aggregate) group(f *found) *group {
 		fam.objects++
 	}
 	if fam.size() > a.objects {
-		a.collapse(f.family, fam)
+		a.collapse(string(a.key), fam)
 	}
 	return g
 }
@@ -303,12 +308,18 @@ func (a *aggregate) group(f *found) *group {
 // room makes room for one group more, and reports whether there is. Past the limit of
 // names it halves the number of names that a family may keep, as often as need be.
 func (a *aggregate) room() bool {
-	for a.groups >= a.limits.Names && a.objects > 1 {
-		a.objects = max(1, a.objects/2)
-		for key, fam := range a.families {
-			if fam.size() > a.objects {
-				a.collapse(key, fam)
+	if a.groups >= a.limits.Names && a.objects > 1 {
+		for a.groups >= a.limits.Names && a.objects > 1 {
+			a.objects = max(1, a.objects/2)
+			for key, fam := range a.families {
+				if fam.size() > a.objects {
+					a.collapse(key, fam)
+				}
 			}
+		}
+		for id, e := range a.events { // lets go of what has collapsed
+			e.group = e.group.end()
+			a.events[id] = e
 		}
 	}
 	return a.groups < a.limits.Groups
@@ -316,13 +327,57 @@ func (a *aggregate) room() bool {
 
 // base is the key of a family.
 func (a *aggregate) base(family string) (key snapshot.UseKey) {
-	key.Unpack(family[1:])
+	key.Unpack(a.words.text(family))
 	return key
+}
+
+// words numbers the texts of keys: those of families are few, and each in many.
+type words struct {
+	numbers map[string]uint64
+	texts   []string
+}
+
+// number appends a key with the texts of its fields numbered: a source, a packed key.
+func (w *words) number(b []byte, key string) []byte {
+	b = append(b, key[0])
+	for field, text := range snapshot.Fields(key[1:]) {
+		b = append(b, field)
+		if snapshot.IsFlag(field) {
+			continue
+		}
+		n, ok := w.numbers[text]
+		if !ok {
+			n = uint64(len(w.texts))
+			text = strings.Clone(text)
+			w.numbers[text] = n
+			w.texts = append(w.texts, text)
+		}
+		b = binary.AppendUvarint(b, n)
+	}
+	return b
+}
+
+// text is the packed key of one with numbers.
+func (w *words) text(key string) string {
+	var packed []byte
+	for b := []byte(key[1:]); len(b) > 0; {
+		field := b[0]
+		b = b[1:]
+		if snapshot.IsFlag(field) {
+			packed = snapshot.AppendField(packed, field, "")
+			continue
+		}
+		n, used := binary.Uvarint(b)
+		b = b[used:]
+		packed = snapshot.AppendField(packed, field, w.texts[n])
+	}
+	return string(packed)
 }
 
 // shortened is the rest of a call's key with its names cut.
 func (a *aggregate) shortened(f *found, depth int) string {
-	base := a.base(f.family)
+	var base snapshot.UseKey
+	base.Unpack(f.family[1:])
 	key := base
 	key.Unpack(f.rest)
 	key = key.Collapsed(depth)
@@ -357,12 +412,11 @@ func (a *aggregate) collapse(key string, fam *family) {
 			k.Unpack(rest)
 			k = k.Collapsed(fam.depth)
 			rest := string(k.Pack(nil, &base))
-			to := short.get(rest)
-			if to == nil {
-				to = new(group)
-				short.put(rest, to)
+			if to := short.get(rest); to != nil {
+				to.merge(g)
+			} else {
+				short.put(rest, g)
 			}
-			to.merge(g)
 		}
 		fam.rest, fam.first, fam.more = short.rest, short.first, short.more
 	}
@@ -394,7 +448,7 @@ func (a *aggregate) end() {
 	a.events, a.names = nil, nil
 }
 
-// each yields all groups, by family and by name as they are packed.
+// each yields all groups, by family and by name as they are kept.
 func (a *aggregate) each(yield func(snapshot.Usage) bool) {
 	for _, key := range slices.Sorted(maps.Keys(a.families)) {
 		fam, base := a.families[key], a.base(key)
