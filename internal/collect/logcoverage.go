@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -272,20 +273,19 @@ func inAny(windows []snapshot.Window, at time.Time) bool {
 	return slices.ContainsFunc(windows, func(w snapshot.Window) bool { return w.Contains(at) })
 }
 
-// merged adds up the groups of calls that are alike and of one source.
+// merged adds up the groups of calls that are alike and of one source, in the snapshot's
+// order. It reuses the list: there may be a hundred thousand, of a kilobyte each.
 func merged(usage []snapshot.Usage) []snapshot.Usage {
-	type group struct {
-		key    snapshot.UseKey
-		source string
-	}
-	groups := make(map[group]*snapshot.Usage, len(usage))
-	for i := range usage {
-		u := &usage[i]
-		g := groups[group{u.UseKey, u.Source}]
-		if g == nil {
-			groups[group{u.UseKey, u.Source}] = u
+	slices.SortStableFunc(usage, func(a, b snapshot.Usage) int {
+		return cmp.Or(a.UseKey.Compare(b.UseKey), cmp.Compare(a.Source, b.Source))
+	})
+	out := usage[:0]
+	for _, u := range usage {
+		if len(out) == 0 || out[len(out)-1].UseKey != u.UseKey || out[len(out)-1].Source != u.Source {
+			out = append(out, u)
 			continue
 		}
+		g := &out[len(out)-1]
 		g.Count += u.Count
 		if u.First.Before(g.First) {
 			g.First, g.FirstEventID = u.First, u.FirstEventID
@@ -294,10 +294,7 @@ func merged(usage []snapshot.Usage) []snapshot.Usage {
 			g.Last, g.LastEventID = u.Last, u.LastEventID
 		}
 	}
-	out := make([]snapshot.Usage, 0, len(groups))
-	for _, g := range groups {
-		out = append(out, *g)
-	}
+	clear(usage[len(out):])
 	return out
 }
 

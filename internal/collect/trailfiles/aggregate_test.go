@@ -3,6 +3,7 @@ package trailfiles
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -122,4 +123,40 @@ func TestForget(t *testing.T) {
 			t.Errorf("gaps %+v", r.Gaps)
 		}
 	}
+}
+
+// A kept call on an object of its own takes a few hundred bytes.
+func TestHeld(t *testing.T) {
+	const files, perFile = 20, 1000
+	b := memory{files: make(map[string][]byte)}
+	roles, names := make(map[string]bool), make([]string, 50)
+	for i := range names {
+		names[i] = fmt.Sprintf("arn:aws:iam::123456789012:role/service-role/trainer-%05d", i)
+		roles[names[i]] = true
+	}
+	for n := range files {
+		keys := make([]string, perFile)
+		for i := range keys {
+			keys[i] = fmt.Sprintf("team-%02d/dataset-%04d/dt=2026-10-%02d/part-%05d-%08x.snappy.parquet", i%20, i%100, n+1, i, n*perFile+i)
+		}
+		b.files[logName(n)] = zipped(objects(n, keys, names...))
+	}
+	listing := listed(t, b, Filter{})
+	read(t, Options{Roles: roles, Limits: Limits{Objects: perFile}}, listing) // what is made once is made
+	held := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := held()
+	r := read(t, Options{Roles: roles, Limits: Limits{Objects: perFile}}, listing)
+	each := float64(held()-before) / (files * perFile)
+	if n := len(usageOf(r)); n != files*perFile {
+		t.Fatalf("%d groups", n)
+	}
+	if each > 350 {
+		t.Errorf("%.0f bytes a call", each)
+	}
+	t.Logf("%.0f bytes a call", each)
 }
