@@ -2,10 +2,6 @@ package trailfiles
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -32,83 +28,12 @@ type aggregate struct {
 	duplicates, forgotten, dropped, unique int64
 }
 
-// eventID is a UUID, or half the SHA-256 of an id that is none.
-type eventID [16]byte
-
-// ident is an event's id as it is told: its name where that is no UUID, else the id.
-type ident struct {
-	id   eventID
-	name string
-}
-
 // event is a kept call that is remembered by id.
 type event struct {
 	group    *group
 	at       int64 // microseconds, Unix
 	file     uint32
 	addendum bool
-}
-
-// family is the calls that are alike but for the names of their objects. Most have one
-// group and no map for it.
-type family struct {
-	source  int
-	depth   int // of the folders by which they are kept, exact for by name
-	rest    string
-	first   *group
-	more    map[string]*group // from the second on
-	objects int               // that were told apart by name
-	alone   bool
-}
-
-func (f *family) size() int {
-	if f.first == nil {
-		return 0
-	}
-	return 1 + len(f.more)
-}
-
-func (f *family) get(rest string) *group {
-	if f.first != nil && f.rest == rest {
-		return f.first
-	}
-	return f.more[rest]
-}
-
-// put adds a group that is not there.
-func (f *family) put(rest string, g *group) {
-	switch {
-	case f.first == nil:
-		f.rest, f.first = rest, g
-	case f.more == nil:
-		f.more = map[string]*group{rest: g}
-	default:
-		f.more[rest] = g
-	}
-}
-
-// groups yields the groups in no order.
-func (f *family) groups() iter.Seq2[string, *group] {
-	return func(yield func(string, *group) bool) {
-		if f.first == nil || !yield(f.rest, f.first) {
-			return
-		}
-		for rest, g := range f.more {
-			if !yield(rest, g) {
-				return
-			}
-		}
-	}
-}
-
-const exact = 1 << 30
-
-// group is the calls that are alike.
-type group struct {
-	into            *group // what it collapsed into
-	count           int
-	first, last     int64
-	firstID, lastID ident
 }
 
 // found is a kept call on its way from a worker: its key packed, the family's part and
@@ -144,39 +69,6 @@ func foundIn(source int, r *snapshot.Record, key *snapshot.UseKey) found {
 		f.rest = string(key.Pack(b[:0], &family))
 	}
 	return f
-}
-
-// eventIDOf packs an id, and reports whether it can be had back.
-func eventIDOf(id string) (e eventID, whole bool) {
-	if len(id) == 36 && id[8] == '-' && id[13] == '-' && id[18] == '-' && id[23] == '-' {
-		packed := id[:8] + id[9:13] + id[14:18] + id[19:23] + id[24:]
-		if _, err := hex.Decode(e[:], []byte(packed)); err == nil && packed == strings.ToLower(packed) {
-			return e, true
-		}
-	}
-	sum := sha256.Sum256([]byte(id))
-	copy(e[:], sum[:])
-	return e, false
-}
-
-func (e eventID) String() string {
-	h := hex.EncodeToString(e[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
-}
-
-func (i ident) String() string {
-	if i.name != "" {
-		return i.name
-	}
-	return i.id.String()
-}
-
-// compare orders by what is told. UUIDs in text and in bytes have the same order.
-func (i ident) compare(j ident) int {
-	if i.name == "" && j.name == "" {
-		return slices.Compare(i.id[:], j.id[:])
-	}
-	return cmp.Compare(i.String(), j.String())
 }
 
 func (a *aggregate) ident(id eventID) ident {
@@ -241,28 +133,6 @@ func (a *aggregate) forget() {
 		delete(a.names, p.id)
 		a.forgotten++
 	}
-}
-
-// see counts a call.
-func (g *group) see(at int64, id ident) {
-	g = g.end()
-	if g.count == 0 || cmp.Or(cmp.Compare(at, g.first), id.compare(g.firstID)) < 0 {
-		g.first, g.firstID = at, id
-	}
-	if g.count == 0 || cmp.Or(cmp.Compare(at, g.last), id.compare(g.lastID)) > 0 {
-		g.last, g.lastID = at, id
-	}
-	g.count++
-}
-
-func (g *group) end() *group {
-	for g.into != nil {
-		if g.into.into != nil {
-			g.into = g.into.into
-		}
-		g = g.into
-	}
-	return g
 }
 
 // group finds the group of a call, nil where there is no room for another.
@@ -331,49 +201,6 @@ func (a *aggregate) base(family string) (key snapshot.UseKey) {
 	return key
 }
 
-// words numbers the texts of keys: those of families are few, and each in many.
-type words struct {
-	numbers map[string]uint64
-	texts   []string
-}
-
-// number appends a key with the texts of its fields numbered: a source, a packed key.
-func (w *words) number(b []byte, key string) []byte {
-	b = append(b, key[0])
-	for field, text := range snapshot.Fields(key[1:]) {
-		b = append(b, field)
-		if snapshot.IsFlag(field) {
-			continue
-		}
-		n, ok := w.numbers[text]
-		if !ok {
-			n = uint64(len(w.texts))
-			text = strings.Clone(text)
-			w.numbers[text] = n
-			w.texts = append(w.texts, text)
-		}
-		b = binary.AppendUvarint(b, n)
-	}
-	return b
-}
-
-// text is the packed key of one with numbers.
-func (w *words) text(key string) string {
-	var packed []byte
-	for b := []byte(key[1:]); len(b) > 0; {
-		field := b[0]
-		b = b[1:]
-		if snapshot.IsFlag(field) {
-			packed = snapshot.AppendField(packed, field, "")
-			continue
-		}
-		n, used := binary.Uvarint(b)
-		b = b[used:]
-		packed = snapshot.AppendField(packed, field, w.texts[n])
-	}
-	return string(packed)
-}
-
 // shortened is the rest of a call's key with its names cut.
 func (a *aggregate) shortened(f *found, depth int) string {
 	var base snapshot.UseKey
@@ -425,20 +252,6 @@ func (a *aggregate) collapse(key string, fam *family) {
 
 // maxFolders bounds how often a family collapses. A key of S3 may have a thousand.
 const maxFolders = 32
-
-// merge takes over what g counted.
-func (to *group) merge(g *group) {
-	if g.count > 0 {
-		if to.count == 0 || cmp.Or(cmp.Compare(g.first, to.first), g.firstID.compare(to.firstID)) < 0 {
-			to.first, to.firstID = g.first, g.firstID
-		}
-		if to.count == 0 || cmp.Or(cmp.Compare(g.last, to.last), g.lastID.compare(to.lastID)) > 0 {
-			to.last, to.lastID = g.last, g.lastID
-		}
-		to.count += g.count
-	}
-	*g = group{into: to}
-}
 
 // end counts the calls that are still remembered by id. Only groups are left.
 func (a *aggregate) end() {
