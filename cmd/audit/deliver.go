@@ -30,14 +30,14 @@ func (f *reportFlags) register(cmd *cobra.Command) {
 	f.color = oneOf("auto", "always", "never")
 	f.failOn = oneOf("none", "low", "medium", "high", "critical")
 	flags := cmd.Flags()
-	flags.VarP(&f.documents, "output", "o", "table, json, or summary (one line), on stdout or =FILE (.gz compresses); repeatable")
+	flags.VarP(&f.documents, "output", "o", "table, brief (the table in short), json, or summary (one line), on stdout or =FILE (.gz compresses); repeatable")
 	flags.Var(&f.width, "width", "columns of the table; 0: the terminal's, 100 without one")
 	flags.Var(&f.color, "color", "colours in the table; auto: on a terminal, unless NO_COLOR is set")
 	flags.Var(&f.failOn, "fail-on", "exit 3 with findings of this severity or above")
 	flags.BoolVar(&f.allowIncomplete, "allow-incomplete", false, "exit 0 although something could not be read")
 	completeChoices(cmd, "color", &f.color)
 	completeChoices(cmd, "fail-on", &f.failOn)
-	completeWords(cmd, "output", []string{"table", "json", "summary", "table=", "json=", "summary="})
+	completeWords(cmd, "output", []string{"table", "brief", "json", "summary", "table=", "brief=", "json=", "summary="})
 }
 
 // check errs on documents that cannot all be written. snapshot is the path of
@@ -103,7 +103,7 @@ func (a *app) deliver(ctx context.Context, f *reportFlags, r *report.Report, fir
 			continue
 		}
 		write := output.Write
-		if f.onlyChanges && d.format == output.Table {
+		if f.onlyChanges && (d.format == output.Table || d.format == output.Brief) {
 			write = f.writeNews
 		}
 		if err := write(contextWriter{ctx, a.stdout}, d.format, r, a.look(f, a.stdout)); err != nil {

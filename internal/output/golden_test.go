@@ -40,6 +40,7 @@ func TestGolden(t *testing.T) {
 		for _, width := range []int{80, 120, 200} {
 			golden(t, fmt.Sprintf("%s.%d.txt", name, width), render(t, Table, build(), Options{Width: width}))
 		}
+		golden(t, name+".brief.txt", render(t, Brief, build(), Options{Width: 100}))
 	}
 	golden(t, "sample.color.txt", render(t, Table, sample(), Options{Width: 100, Color: true}))
 }

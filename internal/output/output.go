@@ -1,5 +1,5 @@
-// Package output lays a report out as a table for people, as JSON for programs
-// or as one line for a subject. It decides nothing: every verdict, count and word of advice stands
+// Package output lays a report out as a table for people, whole or in brief, as JSON for
+// programs or as one line for a subject. It decides nothing: every verdict, count and word of advice stands
 // in the report already. Text that came from AWS is never trusted: what could
 // drive a terminal is shown escaped in either format.
 package output
@@ -21,12 +21,14 @@ type Format string
 const (
 	Table Format = "table"
 	JSON  Format = "json"
+	// Brief is the table in short: a few lines a role.
+	Brief Format = "brief"
 	// Summary is one line.
 	Summary Format = "summary"
 )
 
 // Formats are all formats, as a flag's help lists them.
-var Formats = []Format{Table, JSON, Summary}
+var Formats = []Format{Table, Brief, JSON, Summary}
 
 // Set sets f to the format named s.
 func (f *Format) Set(s string) error {
@@ -72,6 +74,8 @@ func Write(w io.Writer, f Format, r *report.Report, o Options) error {
 		err = writeOneLine(&buf, r)
 	case Table:
 		err = writeTable(&buf, r, o)
+	case Brief:
+		err = writeBrief(&buf, r, o)
 	default:
 		err = fmt.Errorf("unknown format %q", string(f))
 	}

@@ -26,7 +26,7 @@ func TestFormat(t *testing.T) {
 		}
 	}
 	err := f.Set("yaml")
-	if err == nil || !strings.Contains(err.Error(), `"yaml"`) || !strings.Contains(err.Error(), "table, json or summary") {
+	if err == nil || !strings.Contains(err.Error(), `"yaml"`) || !strings.Contains(err.Error(), "table, brief, json or summary") {
 		t.Errorf("Set(yaml) = %v", err)
 	}
 	if err := Write(&bytes.Buffer{}, "yaml", sample(), Options{}); err == nil {
@@ -68,7 +68,7 @@ func TestNothingIsWrittenOfWhatCannotBeRendered(t *testing.T) {
 func TestWidth(t *testing.T) {
 	for name, build := range samples {
 		for _, width := range []int{0, 79, 80, 81, 99, 100, 101, 120, 139, 140, 200, 317} {
-			out := render(t, Table, build(), Options{Width: width})
+			out := render(t, Table, build(), Options{Width: width}) + render(t, Brief, build(), Options{Width: width})
 			most := max(width, MinWidth)
 			for i, line := range strings.Split(out, "\n") {
 				inString := strings.Count(line, `"`) >= 2 && strings.HasPrefix(line, "  ") && (strings.HasSuffix(line, `"`) || strings.HasSuffix(line, `",`))
@@ -176,14 +176,16 @@ func TestWorstFirst(t *testing.T) {
 }
 
 func TestTableSaysNotComplete(t *testing.T) {
-	out := render(t, Table, incomplete(), Options{})
-	for _, want := range []string{"NOT COMPLETE", "usage: cloudtrail:LookupEvents throttled in eu-west-1", "not read: ap-south-1", "Next: close the gaps and run again; then "} {
-		if !strings.Contains(out, want) {
-			t.Errorf("no %q", want)
+	for _, f := range []Format{Table, Brief} {
+		out := render(t, f, incomplete(), Options{})
+		for _, want := range []string{"NOT COMPLETE", "usage: cloudtrail:LookupEvents throttled in eu-west-1", "not read: ap-south-1", "Next: close the gaps and run again; then "} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: no %q", f, want)
+			}
 		}
-	}
-	if strings.Contains(render(t, Table, sample(), Options{}), "NOT COMPLETE") {
-		t.Error("a complete run is called incomplete")
+		if strings.Contains(render(t, f, sample(), Options{}), "NOT COMPLETE") {
+			t.Errorf("%s: a complete run is called incomplete", f)
+		}
 	}
 }
 
@@ -203,8 +205,11 @@ func TestDeterministic(t *testing.T) {
 // Colour changes nothing but colour, and ends on the line where it began.
 func TestColor(t *testing.T) {
 	for name, build := range samples {
-		for _, width := range []int{80, 120, 200} {
-			color := render(t, Table, build(), Options{Width: width, Color: true})
+		for _, look := range []struct {
+			format Format
+			width  int
+		}{{Table, 80}, {Table, 120}, {Table, 200}, {Brief, 80}, {Brief, 120}, {Brief, 200}} {
+			color := render(t, look.format, build(), Options{Width: look.width, Color: true})
 			for line := range strings.Lines(color) {
 				if on, off := strings.Count(line, "\x1b["), strings.Count(line, "\x1b[0m"); on != 2*off {
 					t.Errorf("%s: colour runs on: %q", name, line)
@@ -214,8 +219,8 @@ func TestColor(t *testing.T) {
 			for _, st := range []style{bad, worse, warn, notice, good, "0"} {
 				bare = strings.ReplaceAll(bare, "\x1b["+string(st)+"m", "")
 			}
-			if want := render(t, Table, build(), Options{Width: width}); bare != want {
-				t.Errorf("%s at %d: %s", name, width, cmp.Diff(want, bare))
+			if want := render(t, look.format, build(), Options{Width: look.width}); bare != want {
+				t.Errorf("%s as %s at %d: %s", name, look.format, look.width, cmp.Diff(want, bare))
 			}
 		}
 	}
@@ -283,6 +288,7 @@ func TestHostileText(t *testing.T) {
 			if lines := strings.Count(out, "\n"); strings.Count(out, `\r\n`) == 0 || lines == 0 {
 				t.Error("line breaks of AWS text are not shown")
 			}
+			assertHarmless(t, render(t, Brief, r, Options{Width: width}))
 		}
 		assertHarmless(t, strings.ReplaceAll(render(t, JSON, r, Options{}), `\ufffd`, ""))
 	}
