@@ -51,7 +51,7 @@ golden: ## rewrite the golden files; read the diff before you commit it
 fuzz: ## every fuzz target for FUZZTIME
 	@set -e; for pkg in $$(go list $(NO_SDK)); do \
 	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg; \
 	  done; \
 	done
 

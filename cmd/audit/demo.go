@@ -21,6 +21,7 @@ func newDemo(a *app) *cobra.Command {
 		layers layerFlags
 		form   proposalFlags
 		flags  reportFlags
+		roles  selectors
 	)
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -49,7 +50,7 @@ machine: the account has its own date.`,
 			if err := save(cmd.Context(), path, s); err != nil {
 				return err
 			}
-			if err := a.report(cmd.Context(), &flags, nil, s, analyze.Options{Version: version, Proposal: form.options(), Given: given}); err != nil {
+			if err := a.report(cmd.Context(), &flags, nil, s, analyze.Options{Version: version, Proposal: form.options(), Given: given, Roles: roles}); err != nil {
 				return err
 			}
 			if !log.quiet {
@@ -62,6 +63,7 @@ machine: the account has its own date.`,
 	completeUsage(cmd)
 	cmd.Flags().StringVar(&path, "save", "", "write the snapshot to this file, mode 0600 (.gz compresses)")
 	cmd.Flags().BoolVarP(&log.quiet, "quiet", "q", false, "no progress, no advice")
+	cmd.Flags().Var(&roles, "role", "report only these roles; repeatable")
 	layers.register(cmd)
 	form.register(cmd)
 	flags.register(cmd)

@@ -18,12 +18,14 @@ func newReport(a *app) *cobra.Command {
 		flags  reportFlags
 		with   compareFlags
 		config configFlag
+		roles  selectors
 	)
 	cmd := &cobra.Command{
 		Use:   "report --from SNAPSHOT",
 		Short: "Make the report of a saved snapshot again, offline",
 		Example: `  audit report --from audit.snapshot.gz
   audit report --from audit.snapshot.gz -o json=audit.json --fail-on high
+  audit report --from audit.snapshot.gz --role churn-training
   audit report --from friday.snapshot.gz --baseline monday.snapshot.gz --fail-on-change widening`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if from == "" {
@@ -37,6 +39,9 @@ func newReport(a *app) *cobra.Command {
 			}
 			if err := flags.check(""); err != nil {
 				return err
+			}
+			if len(roles) > 0 && (with.baseline != "" || with.declared != "") {
+				return usagef("--role: what changed or deviates is told of the whole account; leave --role or --baseline and --declared out")
 			}
 			accepted, err := config.read()
 			if err != nil {
@@ -62,11 +67,12 @@ func newReport(a *app) *cobra.Command {
 				return err
 			}
 			defer c.close()
-			return a.report(cmd.Context(), &flags, c, s, analyze.Options{Version: version, Proposal: form.options(), Given: given, Exceptions: accepted})
+			return a.report(cmd.Context(), &flags, c, s, analyze.Options{Version: version, Proposal: form.options(), Given: given, Exceptions: accepted, Roles: roles})
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "snapshot, plain or gzip")
 	cmd.Flags().Var(&asOf, "as-of", "the report's \"now\", at or after the snapshot's (default: the snapshot's)")
+	cmd.Flags().Var(&roles, "role", "report only these roles; repeatable")
 	layers.register(cmd)
 	form.register(cmd)
 	flags.register(cmd)
@@ -79,7 +85,7 @@ func newReport(a *app) *cobra.Command {
 func (a *app) report(ctx context.Context, f *reportFlags, c *comparer, s *snapshot.Snapshot, o analyze.Options) error {
 	r, err := analyze.Analyze(s, o)
 	if err != nil {
-		return err
+		return ofFlag(err)
 	}
 	first := false
 	if c != nil {

@@ -24,6 +24,9 @@ type Options struct {
 	// Given are the policies of the organization that bear on the account: see
 	// ParseSCP and ParseRCP. None: that layer was not read.
 	Given []GivenPolicy
+	// Roles are selectors (snapshot.MatchRole): only roles that one of them fits are
+	// reported, of those that the snapshot was asked for. None: all of these.
+	Roles []string
 	// Only judges this one role, and reports no other; zero: all of them.
 	Only snapshot.RoleKey
 	// Exceptions are findings that somebody accepts, nil for none.
@@ -77,7 +80,8 @@ func newAudit(s *snapshot.Snapshot) *audit {
 }
 
 // Analyze judges a snapshot. It errs on one without a time or an account: no
-// verdict could be drawn from it. The snapshot is not changed.
+// verdict could be drawn from it; and with a *QuestionError where a selector of
+// Options.Roles fits no role. The snapshot is not changed.
 func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
 	if s.TakenAt.IsZero() {
 		return nil, errors.New("analyze: the snapshot does not say when it was taken")
@@ -91,6 +95,7 @@ func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
 		Tool:          report.Tool{Name: "audit", Version: o.Version},
 		Catalog:       report.Catalog{Version: catalog.Version(), Actions: catalog.Len(), UnknownActions: []string{}},
 		Account:       report.Account{ID: s.Account.ID, Partition: s.Account.Partition},
+		OnlyRoles:     list(slices.Clone(s.Asked.Roles)),
 		GivenPolicies: givenPolicies(o.Given),
 		Caller:        s.Caller,
 		Regions:       report.Regions{Read: list(s.Regions.Read), Enabled: list(s.Regions.Enabled)},
@@ -112,6 +117,23 @@ func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
 	buckets := map[string]struct{}{}
 	all := slices.Concat(s.Gaps, a.library.gaps)
 	subs := subjects(s)
+	if len(o.Roles) > 0 {
+		for _, selector := range o.Roles {
+			if !slices.ContainsFunc(subs, func(sub *subject) bool { return snapshot.MatchRole(selector, sub.key.ARN) }) {
+				return nil, noRole(subs, selector)
+			}
+		}
+		subs = slices.DeleteFunc(subs, func(sub *subject) bool { return !fits(o.Roles, sub.key.ARN) })
+		if len(r.OnlyRoles) == 0 {
+			r.OnlyRoles = slices.Compact(slices.Sorted(slices.Values(o.Roles)))
+		} else { // selected twice: no selector says which are left
+			r.OnlyRoles = []string{}
+			for _, sub := range subs {
+				r.OnlyRoles = append(r.OnlyRoles, sub.key.ARN)
+			}
+			r.OnlyRoles = slices.Compact(r.OnlyRoles)
+		}
+	}
 	if o.Only.ARN != "" {
 		subs = slices.DeleteFunc(subs, func(sub *subject) bool { return sub.key != o.Only })
 	}
@@ -132,7 +154,7 @@ func Analyze(s *snapshot.Snapshot, o Options) (*report.Report, error) {
 	r.Catalog.UnknownActions = slices.Compact(r.Catalog.UnknownActions)
 	r.Gaps = gaps(all)
 	r.Complete = !slices.ContainsFunc(all, func(g snapshot.Gap) bool { return g.Impact != snapshot.ImpactDetail })
-	r.Exceptions = o.Exceptions.Apply(r.Findings, s.TakenAt, exceptions.Asked{Complete: r.Complete, Roles: s.Asked.Roles})
+	r.Exceptions = o.Exceptions.Apply(r.Findings, s.TakenAt, exceptions.Asked{Complete: r.Complete, Roles: r.OnlyRoles})
 	slices.SortStableFunc(r.Findings, func(x, y report.Finding) int {
 		return cmp.Or(cmp.Compare(x.Severity.Rank(), y.Severity.Rank()), cmp.Compare(x.Role, y.Role),
 			cmp.Compare(ruleRank(x.Rule), ruleRank(y.Rule)), cmp.Compare(x.Subject, y.Subject), cmp.Compare(x.ID, y.ID))

@@ -98,12 +98,10 @@ func Explain(s *snapshot.Snapshot, o Options, q Question) (*report.Explanation, 
 // the present one, unless its former id is given.
 func theRole(all []*subject, selector string) (*subject, error) {
 	var found []*subject
-	var names []string
 	for _, sub := range all {
 		if sub.key.ID == selector {
 			return sub, nil
 		}
-		names = append(names, nameOf(sub.key.ARN))
 		if !snapshot.MatchRole(selector, sub.key.ARN) {
 			continue
 		}
@@ -119,20 +117,30 @@ func theRole(all []*subject, selector string) (*subject, error) {
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) > 1:
-		names = nil
+		var names []string
 		for _, sub := range found {
 			names = append(names, sub.key.ARN)
 		}
 		return nil, badQuestion("role", "%q fits %d roles, and one is explained at a time: %s", selector, len(found), shortList(names, 8))
-	case len(all) == 0:
-		return nil, badQuestion("role", "no role %q: the account has no execution role", selector)
+	}
+	return nil, noRole(all, selector)
+}
+
+// noRole says that no role fits the selector, and which it may have meant.
+func noRole(all []*subject, selector string) error {
+	if len(all) == 0 {
+		return badQuestion("role", "no role %q: the account has no execution role", selector)
+	}
+	var names []string
+	for _, sub := range all {
+		names = append(names, nameOf(sub.key.ARN))
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
 	if near := nearest(nameOf(selector), names, 3); len(near) > 0 {
-		return nil, badQuestion("role", "no execution role fits %q; did you mean %s?", selector, strings.Join(near, " or "))
+		return badQuestion("role", "no execution role fits %q; did you mean %s?", selector, strings.Join(near, " or "))
 	}
-	return nil, badQuestion("role", "no execution role fits %q; there are %s", selector, shortList(names, 12))
+	return badQuestion("role", "no execution role fits %q; there are %s", selector, shortList(names, 12))
 }
 
 func shortList(names []string, most int) string {

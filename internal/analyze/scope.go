@@ -121,7 +121,12 @@ func subjects(s *snapshot.Snapshot) []*subject {
 
 // selected reports whether the run was asked for the role.
 func selected(s *snapshot.Snapshot, arn string) bool {
-	return len(s.Asked.Roles) == 0 || slices.ContainsFunc(s.Asked.Roles, func(sel string) bool { return snapshot.MatchRole(sel, arn) })
+	return len(s.Asked.Roles) == 0 || fits(s.Asked.Roles, arn)
+}
+
+// fits reports whether one of the selectors names the role.
+func fits(selectors []string, arn string) bool {
+	return slices.ContainsFunc(selectors, func(sel string) bool { return snapshot.MatchRole(sel, arn) })
 }
 
 // unread reports whether IAM could not be asked about the role, so that its

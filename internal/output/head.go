@@ -13,6 +13,9 @@ import (
 func (p *page) head(v view) {
 	p.put(text(fmt.Sprintf("SageMaker execution roles of account %s (%s)", v.Account.ID, v.Account.Partition)))
 	p.rule("=")
+	if n := len(v.OnlyRoles); n > 0 {
+		p.field("Only roles", text(onlyRoles(v.OnlyRoles)).styled(notice))
+	}
 	p.field("Regions", text(regions(v.Regions)))
 	p.field("Usage", text(span(v.Window)))
 	p.field("Jobs", text(span(v.JobsWindow)))
@@ -23,6 +26,11 @@ func (p *page) head(v view) {
 	}
 	p.field("Findings", text(acceptedWords(v.Summary)))
 	p.begin(v)
+}
+
+// onlyRoles says that there may be roles that nobody looked at.
+func onlyRoles(selectors []string) string {
+	return "that fit " + some(selectors, len(selectors), maxNames) + ": others were not asked for (--role)"
 }
 
 // begin names what is worst, why it is, and what to do about it.

@@ -22,6 +22,9 @@ func writeOneLine(buf *bytes.Buffer, r *report.Report) error {
 	if !r.Complete {
 		parts = append(parts, "NOT COMPLETE")
 	}
+	if n := len(r.OnlyRoles); n > 0 {
+		parts = append(parts, "only roles that fit "+some(r.OnlyRoles, n, maxNames))
+	}
 	_, err := buf.WriteString(oneLine(r.Account, parts...))
 	return err
 }

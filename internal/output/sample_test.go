@@ -46,6 +46,7 @@ func sample() *report.Report {
 		Tool:          report.Tool{Name: "audit", Version: "0.1.0"},
 		Catalog:       report.Catalog{Version: "2026-10-01", Actions: 22091, UnknownActions: []string{"s3:ListObjectsV9"}},
 		Account:       report.Account{ID: account, Partition: "aws"},
+		OnlyRoles:     []string{},
 		GivenPolicies: []report.GivenPolicy{
 			{Layer: "rcp", Name: "perimeter.json", SHA256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
 			{Layer: "scp", Level: 1, Name: "01-workloads/regions.json", SHA256: "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"},
@@ -229,6 +230,7 @@ func goneRole() report.Role {
 func incomplete() *report.Report {
 	r := sample()
 	r.Complete = false
+	r.OnlyRoles = []string{"AmazonSageMaker-*", "arn:aws:iam::" + account + ":role/ml-platform-admin", "forecasting"}
 	r.Regions.Enabled = append(r.Regions.Enabled, "ap-south-1", "ap-northeast-1")
 	for i := range r.Coverage {
 		if c := &r.Coverage[i]; c.Region == "us-east-1" {

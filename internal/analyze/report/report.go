@@ -22,6 +22,9 @@ type Report struct {
 	Tool          Tool    `json:"tool"`
 	Catalog       Catalog `json:"catalog"`
 	Account       Account `json:"account"`
+	// OnlyRoles are selectors of roles (names, ARNs, globs), where not all execution roles
+	// were asked for: the report knows of no other roles. Empty: all of them.
+	OnlyRoles []string `json:"onlyRoles"`
 	// GivenPolicies are those of the organization that the caller handed over: the
 	// report rests on them, and no account can read them of itself.
 	GivenPolicies []GivenPolicy `json:"givenPolicies"`
