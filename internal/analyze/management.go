@@ -33,7 +33,7 @@ func recordsManagementOf(source string) func(*trail) bool {
 // recordsManagement: CloudTrail API_EventSelector, API_AdvancedFieldSelector. One
 // selector has to keep them all; a field that is not modelled keeps nobody knows what.
 func recordsManagement(t *snapshot.Trail, source string) bool {
-	if !t.GlobalEvents || len(t.Unread) > 0 {
+	if !t.GlobalEvents || !t.Known() {
 		return false
 	}
 	return slices.ContainsFunc(t.Selectors, func(s snapshot.EventSelector) bool {
@@ -66,7 +66,7 @@ func ofManagement(s snapshot.AdvancedSelector) bool {
 // of CloudTrail itself.
 func (t *trail) recordsChanges() bool {
 	const source = "cloudtrail.amazonaws.com"
-	if len(t.Unread) > 0 {
+	if !t.Known() {
 		return false
 	}
 	return slices.ContainsFunc(t.Selectors, func(s snapshot.EventSelector) bool {

@@ -71,7 +71,7 @@ type recorded struct {
 // of tells whether the trail records a class of data events, and since when.
 func (t *trail) of(c eventClass) recorded {
 	switch {
-	case slices.Contains(t.Unread, "status"), slices.Contains(t.Unread, "selectors"):
+	case !t.Known():
 		return recorded{verdict: recordedUnknown, why: "what it records could not be read"}
 	case !t.Logging:
 		return recorded{why: "it is switched off"}
@@ -333,6 +333,11 @@ func (t *trail) recordings() []report.Recording {
 		}
 		if t.DeliveryError != "" {
 			r.Note = "its last delivery failed: " + t.DeliveryError
+		}
+		for _, s := range t.Elsewhere {
+			if s.DeliveryError != "" && r.Note == "" {
+				r.Note = "its last delivery in " + s.Region + " failed: " + s.DeliveryError
+			}
 		}
 		out = append(out, r)
 	}

@@ -33,7 +33,7 @@ func (p *logPlace) covered(region string, t *snapshot.Trail, window snapshot.Win
 		if d != nil && d.files > 0 {
 			return true
 		}
-		return t != nil && !p.copied && healthy(t) && !kept.IsZero() && !day.Before(kept)
+		return t != nil && !p.copied && healthy(t, region) && !kept.IsZero() && !day.Before(kept)
 	}
 	var days []snapshot.Window
 	for day := startOfDay(window.From); day.Before(window.To); day = day.AddDate(0, 0, 1) {
@@ -43,12 +43,12 @@ func (p *logPlace) covered(region string, t *snapshot.Trail, window snapshot.Win
 	}
 	if t != nil {
 		logging := snapshot.Window{From: t.StartedAt, To: window.To}
-		switch {
-		case slices.Contains(t.Unread, "status"):
-		case !t.Logging:
-			logging.To = t.StoppedAt
-		case t.DeliveryError != "":
-			logging.To = startOfDay(t.DeliveredAt)
+		switch status := t.StatusIn(region); {
+		case status == nil:
+		case !status.Logging:
+			logging.To = status.StoppedAt
+		case status.DeliveryError != "":
+			logging.To = startOfDay(status.DeliveredAt)
 		}
 		for i := range days {
 			days[i] = days[i].Intersect(logging)

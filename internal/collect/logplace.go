@@ -211,7 +211,8 @@ func (r *run) needed(places []*logPlace) []*logPlace {
 	told := r.Usage == UsageLookup
 	for _, p := range places {
 		for _, t := range p.trails {
-			told = told || !p.copied && r.stands(t) && t.MultiRegion && healthy(t) && !t.StartedAt.After(r.window.From)
+			told = told || !p.copied && r.stands(t) && t.MultiRegion && !t.StartedAt.After(r.window.From) &&
+				!slices.ContainsFunc(r.read, func(region string) bool { return !healthy(t, region) })
 		}
 	}
 	if !told {
@@ -230,7 +231,7 @@ func (r *run) stands(t *snapshot.Trail) bool {
 
 // managementOnly reports whether a trail has no selector but of management events.
 func managementOnly(t *snapshot.Trail) bool {
-	return len(t.Unread) == 0 &&
+	return t.Known() &&
 		!slices.ContainsFunc(t.Selectors, func(s snapshot.EventSelector) bool { return len(s.Data) > 0 }) &&
 		!slices.ContainsFunc(t.Advanced, func(s snapshot.AdvancedSelector) bool {
 			return !slices.ContainsFunc(s.Fields, func(f snapshot.FieldSelector) bool {
@@ -239,10 +240,12 @@ func managementOnly(t *snapshot.Trail) bool {
 		})
 }
 
-// healthy reports whether a trail says that it delivers all that it records.
-// Source: AWS CloudTrail API_GetTrailStatus.
-func healthy(t *snapshot.Trail) bool {
-	return !slices.Contains(t.Unread, "status") && t.Logging && t.DeliveryError == "" && !t.DeliveredAt.IsZero()
+// healthy reports whether a trail says that it delivers all that it records of a region.
+// Of another region than its own it may never have had anything to deliver.
+// Source: AWS CloudTrail API_GetTrailStatus ("from a single Region").
+func healthy(t *snapshot.Trail, region string) bool {
+	home, here := t.StatusIn(t.HomeRegion), t.StatusIn(region)
+	return home != nil && here != nil && home.Logging && here.Logging && !home.DeliveredAt.IsZero() && here.DeliveryError == ""
 }
 
 // narrowed shows of a bucket what belongs to a place, and remembers the folders that

@@ -185,6 +185,7 @@ func TestOneSourceForEachTime(t *testing.T) {
 		}), "trail", full, map[string]bool{"trail": true, snapshot.SourceLookup: true}},
 		{"started a month ago", alone(func(t *awssim.Trail) { t.StartedAt = now.Add(-30*day - 5*time.Hour) }), "trail", full, map[string]bool{"trail": true, snapshot.SourceLookup: true}},
 		{"switched off a month ago", alone(func(t *awssim.Trail) { t.Stopped, t.StoppedAt = true, now.Add(-30*day) }), "trail", full, map[string]bool{"trail": true, snapshot.SourceLookup: true}},
+		{"not delivered in a region", alone(func(t *awssim.Trail) { t.Undelivered = map[string]string{"eu-west-1": "AccessDenied"} }), "trail", full[1:], map[string]bool{"trail": true, snapshot.SourceLookup: true}},
 		{"an organization's", alone(func(t *awssim.Trail) { t.Organization, t.Owner = true, "999988887777" }, func(a *awssim.Account) {
 			a.Buckets = append(a.Buckets, awssim.Bucket{Name: "org-logs", Owner: "999988887777", Shared: true})
 			a.Trails[0].Bucket = "org-logs"
@@ -226,6 +227,52 @@ func TestOneSourceForEachTime(t *testing.T) {
 				if left := s.Window.Without(told...); len(left) > 0 {
 					t.Errorf("%s: nothing tells of %v\n%s", region, left, strings.Join(rows(s), "\n"))
 				}
+			}
+		})
+	}
+}
+
+// A region without files is one where nothing happened only where the trail says that it
+// delivers in that very region.
+func TestQuietRegion(t *testing.T) {
+	for _, tt := range []struct {
+		name, fault, failure string
+		covered              bool
+		gaps                 []string
+	}{
+		{"it delivers", "", "", true, nil},
+		{"it cannot deliver there", "", "NoSuchBucket", false, []string{"trail eu-west-1 management events usage short"}},
+		{"it was not asked", "cloudtrail:GetTrailStatus refuse region=eu-west-1", "", false,
+			[]string{"cloudtrail:GetTrailStatus eu-west-1 " + allTrail + " detail refused", "trail eu-west-1 management events usage short"}},
+		{"it does not say", "cloudtrail:GetTrailStatus empty region=eu-west-1", "", false,
+			[]string{"cloudtrail:GetTrailStatus eu-west-1 " + allTrail + " detail broken", "trail eu-west-1 management events usage short"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := daily()
+			a.Events = slices.DeleteFunc(a.Events, func(r awssim.Record) bool { return r.AWSRegion == "eu-west-1" })
+			if tt.failure != "" {
+				a.Trails[0].Undelivered = map[string]string{"eu-west-1": tt.failure}
+			}
+			server, o := serve(t, a)
+			if tt.fault != "" {
+				if err := server.SetFault(tt.fault); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s := collected(t, ofLogs(o, "trail"))
+			if d := gocmp.Diff(tt.gaps, gapsOf(s)); d != "" {
+				t.Errorf("gaps (-want +got):\n%s", d)
+			}
+			for _, c := range s.Coverage {
+				if c.Trail == "" {
+					continue
+				}
+				if c.Complete != (c.Region == "us-east-1" || tt.covered) {
+					t.Errorf("%s: %+v", c.Region, c)
+				}
+			}
+			if got := s.Trails[0].StatusIn("eu-west-1"); (got != nil) != (tt.fault == "") || got != nil && got.DeliveryError != tt.failure {
+				t.Errorf("status in eu-west-1: %+v", got)
 			}
 		})
 	}

@@ -116,8 +116,9 @@ func trailOf(t *types.Trail) snapshot.Trail {
 	}
 }
 
-// readTrail adds the status and the selectors of a trail. Its home region is asked,
-// by ARN, which is the name that a shadow has as well (AWS: API_GetTrailStatus).
+// readTrail adds the status and the selectors of a trail. Its home region is asked, by
+// ARN, which is the name that a shadow has as well (AWS: API_GetTrailStatus); and the
+// other regions too, where log files are to be read.
 func (r *run) readTrail(ctx context.Context, t *snapshot.Trail) {
 	api := r.clients.trails(t.HomeRegion)
 	lost := func(operation, part string, err error) {
@@ -133,6 +134,9 @@ func (r *run) readTrail(ctx context.Context, t *snapshot.Trail) {
 	} else {
 		t.Logging, t.StartedAt, t.StoppedAt = *status.IsLogging, at(status.StartLoggingTime), at(status.StopLoggingTime)
 		t.DeliveredAt, t.DeliveryError = at(status.LatestDeliveryTime), aws.ToString(status.LatestDeliveryError)
+		if t.MultiRegion && len(r.Logs) > 0 {
+			r.readElsewhere(ctx, t)
+		}
 	}
 
 	selectors, err := api.GetEventSelectors(ctx, &cloudtrail.GetEventSelectorsInput{TrailName: &t.ARN})
@@ -148,6 +152,27 @@ func (r *run) readTrail(ctx context.Context, t *snapshot.Trail) {
 	}
 	for i := range selectors.AdvancedEventSelectors {
 		t.Advanced = append(t.Advanced, advancedOf(&selectors.AdvancedEventSelectors[i]))
+	}
+}
+
+// readElsewhere adds the status in the other regions that are read, which says whether
+// what happened there was delivered (AWS: API_GetTrailStatus, "from a single Region").
+func (r *run) readElsewhere(ctx context.Context, t *snapshot.Trail) {
+	for _, region := range r.read {
+		if region == t.HomeRegion {
+			continue
+		}
+		status, err := r.clients.trails(region).GetTrailStatus(ctx, &cloudtrail.GetTrailStatusInput{Name: &t.ARN})
+		if err == nil && status.IsLogging == nil {
+			err = broken("it does not say whether the trail is logging")
+		}
+		if err != nil {
+			t.Unread = append(t.Unread, "status in "+region)
+			r.failed(opTrailStatus, region, t.ARN, snapshot.ImpactDetail, err)
+			continue
+		}
+		t.Elsewhere = append(t.Elsewhere, snapshot.TrailStatus{Region: region, Logging: *status.IsLogging, StoppedAt: at(status.StopLoggingTime),
+			DeliveredAt: at(status.LatestDeliveryTime), DeliveryError: aws.ToString(status.LatestDeliveryError)})
 	}
 }
 

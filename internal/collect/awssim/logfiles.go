@@ -133,6 +133,9 @@ func (t *Trail) records(a *Account, r *Record) bool {
 	if !t.MultiRegion && r.AWSRegion != t.homeRegion() {
 		return false
 	}
+	if _, ok := t.Undelivered[r.AWSRegion]; ok {
+		return false
+	}
 	if t.NoGlobalEvents && (r.EventSource == "iam.amazonaws.com" || r.EventSource == "sts.amazonaws.com") && r.AWSRegion == "us-east-1" {
 		return false
 	}

@@ -29,6 +29,9 @@ type Trail struct {
 	SelectedAt    time.Time // since when the selectors are what they are: of what was before, there are no log files
 	DeliveredAt   time.Time // empty: five minutes before now, unless the trail is stopped or has a DeliveryError
 	DeliveryError string    // what S3 last answered, such as AccessDenied or NoSuchBucket
+	// Undelivered are the regions, beside its own, whose deliveries failed: what S3 last answered there. Nothing of
+	// them has ever been delivered.
+	Undelivered map[string]string
 
 	// Selectors are basic, Advanced advanced: a trail has one kind. With neither it has AWS's default.
 	Selectors []EventSelector
@@ -219,14 +222,17 @@ func getTrailStatus(c *call) (any, error) {
 	if c.faultIsEmpty() {
 		return struct{}{}, nil
 	}
-	started, delivered := t.StartedAt, t.DeliveredAt
+	started, delivered, failure := t.StartedAt, t.DeliveredAt, t.DeliveryError
 	if started.IsZero() {
 		started = c.account.Now.AddDate(-1, 0, 0)
 	}
-	if delivered.IsZero() && !t.Stopped && t.DeliveryError == "" {
+	if delivered.IsZero() && !t.Stopped && failure == "" {
 		delivered = c.account.Now.Add(-5 * time.Minute)
 	}
-	return trailStatus{!t.Stopped, epoch(started), epoch(t.StoppedAt), epoch(delivered), t.DeliveryError}, nil
+	if own, ok := t.Undelivered[c.region]; ok {
+		delivered, failure = time.Time{}, own
+	}
+	return trailStatus{!t.Stopped, epoch(started), epoch(t.StoppedAt), epoch(delivered), failure}, nil
 }
 
 // getEventSelectors answers the one kind of selectors that a trail has (AWS: API_GetEventSelectors). A trail for

@@ -35,12 +35,47 @@ type Trail struct {
 	DeliveredAt   time.Time `json:"deliveredAt,omitzero"`
 	DeliveryError string    `json:"deliveryError,omitempty"`
 
+	// Elsewhere is how a trail of all regions fares in the others of them, where that was
+	// asked: GetTrailStatus answers for the region that it is sent to.
+	Elsewhere []TrailStatus `json:"elsewhere,omitempty"`
+
 	// Selectors are basic ones, Advanced advanced ones; a trail has one kind.
 	Selectors []EventSelector    `json:"selectors,omitempty"`
 	Advanced  []AdvancedSelector `json:"advanced,omitempty"`
-	// Unread names what of this trail could not be read ("status", "selectors");
-	// each has a gap.
+	// Unread names what of this trail could not be read ("status", "selectors"; of
+	// another region "status in eu-west-1"); each has a gap.
 	Unread []string `json:"unread,omitempty"`
+}
+
+// TrailStatus is the status of a trail in a region. DeliveredAt is zero where nothing was
+// ever delivered of it, which may be all that happened there.
+type TrailStatus struct {
+	Region        string    `json:"region"`
+	Logging       bool      `json:"logging,omitempty"`
+	StoppedAt     time.Time `json:"stoppedAt,omitzero"`
+	DeliveredAt   time.Time `json:"deliveredAt,omitzero"`
+	DeliveryError string    `json:"deliveryError,omitempty"`
+}
+
+// Known reports whether what the trail records could be read.
+func (t *Trail) Known() bool {
+	return !slices.Contains(t.Unread, "status") && !slices.Contains(t.Unread, "selectors")
+}
+
+// StatusIn is the status in a region that the trail sees, nil where it is not known.
+func (t *Trail) StatusIn(region string) *TrailStatus {
+	if region == t.HomeRegion {
+		if slices.Contains(t.Unread, "status") {
+			return nil
+		}
+		return &TrailStatus{region, t.Logging, t.StoppedAt, t.DeliveredAt, t.DeliveryError}
+	}
+	for i := range t.Elsewhere {
+		if t.Elsewhere[i].Region == region {
+			return &t.Elsewhere[i]
+		}
+	}
+	return nil
 }
 
 // ChangedAt is when the trail was last changed, as far as calls on record tell: to
@@ -147,6 +182,7 @@ func (s *Snapshot) sortTrails() {
 	slices.SortFunc(s.Trails, func(a, b Trail) int { return cmp.Compare(a.ARN, b.ARN) })
 	for i := range s.Trails {
 		slices.Sort(s.Trails[i].Unread)
+		slices.SortFunc(s.Trails[i].Elsewhere, func(a, b TrailStatus) int { return cmp.Compare(a.Region, b.Region) })
 	}
 	slices.SortFunc(s.Accessed, func(a, b Accessed) int { return cmp.Or(cmp.Compare(a.ARN, b.ARN), cmp.Compare(a.ID, b.ID)) })
 	for i := range s.Accessed {
