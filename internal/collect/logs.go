@@ -284,7 +284,7 @@ func (l *logs) take(ctx context.Context, regions []string, keep func(*snapshot.U
 	result, err := trailfiles.Read(ctx, listings, o)
 	if err != nil {
 		l.failed = true
-		l.lost(ctx, l.places[0].source, "", err)
+		l.lost(ctx, l.places[0].source, unread(listings, result), err)
 	}
 	if result == nil {
 		return
@@ -317,6 +317,18 @@ func (l *logs) take(ctx context.Context, regions []string, keep func(*snapshot.U
 		}
 	}
 	l.told(result)
+}
+
+// unread says how many of the files that are listed a reading did not come to.
+func unread(listings []*trailfiles.Listing, result *trailfiles.Result) string {
+	if result == nil {
+		return ""
+	}
+	files := 0
+	for _, listing := range listings {
+		files += listing.Files
+	}
+	return fmt.Sprintf("%d of %d log files", files-result.Files, files)
 }
 
 // told records what a reading had to give up to stay within its bounds.

@@ -2,11 +2,15 @@ package collect
 
 import (
 	"cmp"
+	"context"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -496,6 +500,70 @@ func TestAggregatedDataEvents(t *testing.T) {
 	for _, c := range s.Coverage {
 		if c.Trail != "" && c.Complete != !slices.Contains(c.EventClasses, "data") {
 			t.Errorf("coverage %+v", c)
+		}
+	}
+}
+
+// expiring is a context whose deadline passes when done is closed.
+type expiring struct {
+	context.Context
+	done chan struct{}
+}
+
+func (e expiring) Done() <-chan struct{} { return e.done }
+
+func (e expiring) Err() error {
+	select {
+	case <-e.done:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
+// countdown is a client that lets a deadline pass with the nth log file that it is asked for.
+type countdown struct {
+	left atomic.Int32
+	done chan struct{}
+}
+
+func (c *countdown) Do(r *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(r.URL.Path, ".json.gz") && c.left.Add(-1) == 0 {
+		close(c.done)
+	}
+	return http.DefaultClient.Do(r)
+}
+
+// What was read of the log files before the time was up is kept; what was not is counted,
+// and nothing is covered.
+func TestTimeoutKeepsWhatWasRead(t *testing.T) {
+	_, o := serve(t, daily())
+	o = ofLogs(o, "trail")
+	whole := collected(t, o)
+	client := &countdown{done: make(chan struct{})}
+	client.left.Store(120)
+	o.httpClient = client
+	s, err := Collect(expiring{t.Context(), client.done}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := func(s *snapshot.Snapshot) (n int) {
+		for _, u := range s.Usage {
+			n += u.Count
+		}
+		return n
+	}
+	if calls(s) == 0 || calls(s) >= calls(whole) || s.Complete() {
+		t.Errorf("%d of %d calls, complete %v", calls(s), calls(whole), s.Complete())
+	}
+	if !slices.ContainsFunc(s.Gaps, func(g snapshot.Gap) bool {
+		return g.Source == snapshot.SourceTrail && g.Impact == snapshot.ImpactUsage && g.Reason == snapshot.ReasonTimeout && regexp.MustCompile(`^\d+ of \d+ log files$`).MatchString(g.Scope)
+	}) {
+		t.Errorf("gaps %+v", s.Gaps)
+	}
+	for _, c := range s.Coverage {
+		if c.Trail != "" && c.Complete {
+			t.Errorf("covered: %+v", c)
 		}
 	}
 }

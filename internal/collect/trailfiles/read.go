@@ -31,8 +31,9 @@ func (l Limits) defaults() Limits {
 
 // Read reads the files of all listings and returns what they tell: each call once,
 // whichever listing it was delivered to; of several the first listing's evidence
-// counts. It errs only when the context ends. The same files give the same result,
-// whatever the number of workers.
+// counts. It errs only when the context ends, and gives what was read until then: Files
+// of the result says of how many files. The same files give the same result, whatever the
+// number of workers.
 func Read(ctx context.Context, listings []*Listing, o Options) (*Result, error) {
 	o.Limits = o.Limits.defaults()
 	r := &reading{Options: o, roles: newRoles(o.Roles), days: make(map[dayKey]*Day), waiting: make(map[uint32]*ended), named: make(map[string]int), untold: make(map[string]int)}
@@ -78,11 +79,8 @@ func Read(ctx context.Context, listings []*Listing, o Options) (*Result, error) 
 		})
 	}
 	workers.Wait()
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	r.tell(true)
-	return r.result(), nil
+	return r.result(), ctx.Err()
 }
 
 // queued is a file with the number of its listing.

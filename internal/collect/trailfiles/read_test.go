@@ -270,16 +270,20 @@ func TestWindowAndAddenda(t *testing.T) {
 	}
 }
 
+// A reading that is broken off gives what it read, and says of how many files.
 func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := memory{files: make(map[string][]byte)}
 	for i := range 20 {
-		b.files[logName(i)] = zipped(`{"Records":[` + base + `]}`)
+		b.files[logName(i)] = zipped(`{"Records":[` + strings.Replace(base, `"e1"`, fmt.Sprintf(`"e%d"`, i), 1) + `]}`)
 	}
 	l := listed(t, b, Filter{})
-	_, err := Read(ctx, []*Listing{l}, Options{Roles: map[string]bool{role: true}, Workers: 3, Keep: func(*snapshot.UseKey, time.Time) bool { cancel(); return true }})
+	r, err := Read(ctx, []*Listing{l}, Options{Roles: map[string]bool{role: true}, Workers: 3, Keep: func(*snapshot.UseKey, time.Time) bool { cancel(); return true }})
 	if !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+	if u := usageOf(r); len(u) != 1 || u[0].Count != r.Files || r.Files < 1 || r.Files > 3 {
+		t.Errorf("%d files, usage %+v", r.Files, u)
 	}
 	if _, err := Find(ctx, b, "", Filter{}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
