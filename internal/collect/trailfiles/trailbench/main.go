@@ -222,7 +222,7 @@ func alone(self, logs string, gb float64) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("trailfiles on %g GB: %.2f s, peak %.0f MB, %s calls\n", gb, m.wall, float64(m.peak)/1e6, m.answer)
+	fmt.Printf("trailfiles on %g GB: %.2f s, peak %.0f MB, %s\n", gb, m.wall, float64(m.peak)/1e6, m.answer)
 	return nil
 }
 
@@ -267,7 +267,7 @@ func runChild(what, logs string) error {
 	for range result.Usage() {
 		groups++
 	}
-	fmt.Printf("%d in %d groups\n", result.Kept, groups)
+	fmt.Printf("%d calls in %d groups\n", result.Kept, groups)
 	return nil
 }
 
