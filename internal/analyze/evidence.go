@@ -50,6 +50,10 @@ func remedyOf(g snapshot.Gap) string {
 		case g.Impact == snapshot.ImpactUsage:
 			return "Read Event history as well, with --usage lookup: it tells what log files lack."
 		}
+	case snapshot.ReasonLimit:
+		if g.Impact == snapshot.ImpactUsage {
+			return "Audit fewer roles (--role) or a shorter time (--window) in a run."
+		}
 	case snapshot.ReasonTimeout:
 		return "Run again with a longer --timeout."
 	}

@@ -331,19 +331,18 @@ func unread(listings []*trailfiles.Listing, result *trailfiles.Result) string {
 	return fmt.Sprintf("%d of %d log files", files-result.Files, files)
 }
 
-// told records what a reading had to give up to stay within its bounds.
+// told records which names a reading had to give up to stay within its bounds.
 func (l *logs) told(result *trailfiles.Result) {
 	for _, c := range result.Collapsed {
-		what := "names"
+		what, prefixes := "names", "1 prefix"
 		if c.Bucket != "" {
 			what = "objects of " + c.Bucket
 		}
-		l.gaps = append(l.gaps, snapshot.Gap{Source: l.places[0].source, Region: c.Region, Scope: cmp.Or(c.Role.ARN, c.Caller), Impact: snapshot.ImpactDetail, Reason: snapshot.ReasonShort,
-			Detail: fmt.Sprintf("%d calls of %s (%s) name more than %d %s: they are kept by %d prefixes", c.Calls, c.EventName, c.EventSource, c.Objects-1, what, c.Prefixes)})
-	}
-	if result.Forgotten > 0 {
-		l.gaps = append(l.gaps, snapshot.Gap{Source: l.places[0].source, Scope: "counts", Impact: snapshot.ImpactDetail, Reason: snapshot.ReasonShort,
-			Detail: fmt.Sprintf("the ids of %d calls were forgotten for want of room: what was delivered twice may be counted twice", result.Forgotten)})
+		if c.Prefixes != 1 {
+			prefixes = fmt.Sprintf("%d prefixes", c.Prefixes)
+		}
+		l.gaps = append(l.gaps, snapshot.Gap{Source: l.places[0].source, Region: c.Region, Scope: cmp.Or(c.Role.ARN, c.Caller), Impact: snapshot.ImpactDetail, Reason: snapshot.ReasonLimit,
+			Detail: fmt.Sprintf("%d calls of %s (%s) on more than %d %s are kept by what the names begin with: %s", c.Calls, c.EventName, c.EventSource, c.Objects-1, what, prefixes)})
 	}
 }
 

@@ -3,6 +3,7 @@ package collect
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"net/http"
 	"os"
@@ -501,6 +502,40 @@ func TestAggregatedDataEvents(t *testing.T) {
 		if c.Trail != "" && c.Complete != !slices.Contains(c.EventClasses, "data") {
 			t.Errorf("coverage %+v", c)
 		}
+	}
+}
+
+// Names that are too many to keep each are kept by what they begin with, and one gap for
+// each role, call and bucket says so.
+func TestCollapsedNamesAreTold(t *testing.T) {
+	a := daily()
+	trainer := &a.Roles[0]
+	at := now.Add(-3 * day)
+	for i := range 2 * 1010 { // in two ways, which are two kinds of calls
+		key := fmt.Sprintf("set-%d/part-%05d", i%4/2, i/2)
+		r := awssim.Record{EventTime: at.Add(time.Duration(i) * time.Second), AWSRegion: "us-east-1", EventSource: "s3.amazonaws.com", EventName: "GetObject", ReadOnly: true, EventCategory: "Data",
+			UserIdentity: a.Session(trainer, "SageMaker", at), RequestParameters: map[string]any{"bucketName": "data", "key": key}, UserAgent: []string{"a/1", "b/1"}[i%2],
+			Resources: []awssim.ResourceARN{{ARN: "arn:aws:s3:::data/" + key, Type: "AWS::S3::Object"}}}
+		a.Events = append(a.Events, r)
+	}
+	_, o := serve(t, a)
+	s := collected(t, ofLogs(o, "trail"))
+	var told []string
+	for _, g := range s.Gaps {
+		told = append(told, fmt.Sprintf("%s %s %s %s", g.Scope, g.Impact, g.Reason, g.Detail))
+	}
+	want := []string{a.RoleARN(trainer) + " detail limit 2020 calls of GetObject (s3.amazonaws.com) on more than 1000 objects of data are kept by what the names begin with: 4 prefixes"}
+	if d := gocmp.Diff(want, told); d != "" {
+		t.Errorf("gaps (-want +got):\n%s", d)
+	}
+	kept := make(map[string]int)
+	for _, u := range s.Usage {
+		if u.EventName == "GetObject" {
+			kept[u.Params.Key+u.Params.Keys] += u.Count
+		}
+	}
+	if d := gocmp.Diff(map[string]int{"set-0/*": 1010, "set-1/*": 1010, "k": 4}, kept); d != "" {
+		t.Errorf("objects (-want +got):\n%s", d)
 	}
 }
 

@@ -137,7 +137,7 @@ func groupGaps(gaps []report.Gap) []*gapGroup {
 			byGap[key] = g
 			groups = append(groups, g)
 		}
-		if gap.Region != "" {
+		if gap.Region != "" && !slices.Contains(g.regions, gap.Region) {
 			g.regions = append(g.regions, gap.Region)
 		}
 	}
@@ -151,9 +151,13 @@ func (p *page) gaps(v view) {
 		p.indented(text("none"))
 		return
 	}
+	details := 0
 	for _, g := range groupGaps(v.Gaps) {
 		st := worse
 		if g.Impact == "detail" {
+			if details++; details > maxDetails {
+				continue
+			}
 			st = plain
 		}
 		what := paras(join(" ", g.Reason+":", g.Source, inRegions(g.regions)))
@@ -168,7 +172,14 @@ func (p *page) gaps(v view) {
 		}
 		p.labelled(text(g.Impact).styled(st), labelWidth, what)
 	}
+	if n := details - maxDetails; n > 0 {
+		p.labelled(text("detail"), labelWidth, paras(plural(n, "gap more", "gaps more")+" of this impact: -o json has them all"))
+	}
 }
+
+// maxDetails is how many gaps of impact detail are shown; those that make a run
+// incomplete all are.
+const maxDetails = 50
 
 // trails writes what the account's trails record.
 func (p *page) trails(v view) {

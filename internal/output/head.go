@@ -79,7 +79,9 @@ func notComplete(gaps []report.Gap) []para {
 		if g.Impact == "detail" {
 			continue
 		}
-		why = append(why, join(" ", g.Impact+":", g.Source, g.Reason, inRegions(g.regions)))
+		if w := join(" ", g.Impact+":", g.Source, g.Reason, inRegions(g.regions)); !slices.Contains(why, w) {
+			why = append(why, w)
+		}
 	}
 	ps := []para{text("NOT COMPLETE: do not read what is missing here as unused").styled(bad)}
 	for _, w := range why[:min(len(why), 3)] {

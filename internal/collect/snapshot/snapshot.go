@@ -216,6 +216,7 @@ const (
 	ReasonUnsupported = "unsupported" // the endpoint does not know the operation
 	ReasonMissing     = "missing"     // named, and not there
 	ReasonShort       = "short"       // an answer that proves less than was asked
+	ReasonLimit       = "limit"       // more than this program keeps
 )
 
 // Complete reports whether nothing that was asked for is missing, details apart.

@@ -287,34 +287,44 @@ func (a *aggregate) each(yield func(snapshot.Usage) bool) {
 	}
 }
 
-// collapsed tells which families lost names.
+// collapsed tells which calls lost names: of families that differ in the outcome or the
+// session, together.
 func (a *aggregate) collapsed() []Collapse {
-	var list []Collapse
+	of := make(map[Collapse]*Collapse)
 	for key, fam := range a.families {
 		if fam.depth == exact {
 			continue
 		}
-		base, calls := a.base(key), int64(0)
-		for _, g := range fam.groups() {
-			calls += int64(g.count)
+		base := a.base(key)
+		what := collapseOf(&base)
+		c := of[what]
+		if c == nil {
+			c = &Collapse{}
+			*c = what
+			of[what] = c
 		}
-		list = append(list, collapseOf(&base, fam, calls))
+		c.Objects = max(c.Objects, fam.objects)
+		c.Prefixes += fam.size()
+		for _, g := range fam.groups() {
+			c.Calls += int64(g.count)
+		}
+	}
+	var list []Collapse
+	for _, c := range of {
+		list = append(list, *c)
 	}
 	slices.SortFunc(list, func(x, y Collapse) int {
 		return cmp.Or(cmp.Compare(x.Role.ARN, y.Role.ARN), cmp.Compare(x.Role.ID, y.Role.ID), cmp.Compare(x.Caller, y.Caller),
-			cmp.Compare(x.EventSource, y.EventSource), cmp.Compare(x.EventName, y.EventName), cmp.Compare(x.Bucket, y.Bucket),
-			cmp.Compare(x.ErrorCode, y.ErrorCode), cmp.Compare(x.Region, y.Region), cmp.Compare(x.Objects, y.Objects), cmp.Compare(x.Calls, y.Calls), cmp.Compare(x.Prefixes, y.Prefixes))
+			cmp.Compare(x.EventSource, y.EventSource), cmp.Compare(x.EventName, y.EventName), cmp.Compare(x.Bucket, y.Bucket), cmp.Compare(x.Region, y.Region))
 	})
 	return list
 }
 
-func collapseOf(base *snapshot.UseKey, fam *family, calls int64) Collapse {
+// collapseOf names the calls of a family.
+func collapseOf(base *snapshot.UseKey) Collapse {
 	bucket := base.Params.BucketName
 	if arn := base.Params.S3ARNs; bucket == "" && arn != "" {
 		_, bucket, _ = strings.Cut(strings.TrimSuffix(arn, "/*"), ":::")
 	}
-	return Collapse{
-		Role: base.Role, Caller: base.Caller, EventSource: base.EventSource, EventName: base.EventName, ErrorCode: base.ErrorCode, Region: base.Region,
-		Bucket: bucket, Objects: fam.objects, Prefixes: fam.size(), Calls: calls,
-	}
+	return Collapse{Role: base.Role, Caller: base.Caller, EventSource: base.EventSource, EventName: base.EventName, Region: base.Region, Bucket: bucket}
 }

@@ -360,11 +360,11 @@ func (r *reading) result() *Result {
 		t.Gaps = append(t.Gaps, gapOf(source, "", snapshot.ImpactUsage, fmt.Errorf("%d more files could not be read, or not to their end", n)))
 	}
 	if t.Dropped > 0 {
-		t.Gaps = append(t.Gaps, snapshot.Gap{Impact: snapshot.ImpactUsage, Reason: snapshot.ReasonShort, Source: a.sources[0],
+		t.Gaps = append(t.Gaps, snapshot.Gap{Impact: snapshot.ImpactUsage, Reason: snapshot.ReasonLimit, Source: a.sources[0],
 			Detail: fmt.Sprintf("%d calls are left out: there are more than %d kinds of them", t.Dropped, r.Limits.Groups)})
 	}
 	if t.Forgotten > 0 {
-		t.Gaps = append(t.Gaps, snapshot.Gap{Impact: snapshot.ImpactDetail, Reason: snapshot.ReasonShort, Source: a.sources[0],
+		t.Gaps = append(t.Gaps, snapshot.Gap{Impact: snapshot.ImpactDetail, Reason: snapshot.ReasonLimit, Source: a.sources[0],
 			Detail: fmt.Sprintf("the ids of %d of the %d calls were forgotten on the way: one that was delivered again long after counts twice", t.Forgotten, t.Kept)})
 	}
 	slices.SortFunc(t.Gaps, func(a, b snapshot.Gap) int {

@@ -178,7 +178,6 @@ type Collapse struct {
 	Caller      string
 	EventSource string
 	EventName   string
-	ErrorCode   string
 	Region      string
 	Bucket      string // empty where it is not objects that collapsed
 	Objects     int    // names that were told apart before they collapsed; more may have followed
