@@ -295,6 +295,7 @@ func (l *logs) take(ctx context.Context, regions []string, keep func(*snapshot.U
 	for _, p := range l.places {
 		byID[p.id] = p
 	}
+	l.usage = slices.Grow(l.usage, result.Groups())
 	for u := range result.Usage() {
 		if p := byID[u.Source]; p != nil {
 			u.Source = p.source

@@ -156,6 +156,9 @@ type Result struct {
 // snapshot's. They lie packed, at a fifth of what they take when spread out.
 func (r *Result) Usage() iter.Seq[snapshot.Usage] { return r.groups.each }
 
+// Groups is how many there are of Usage, at the most.
+func (r *Result) Groups() int { return r.groups.groups }
+
 // Day is what was read of one account, region and day of delivery.
 type Day struct {
 	Source, Account, Region string
